@@ -1,0 +1,43 @@
+"""Articles in, searchable passages out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from index.builder import BuildReport, add, add_text, build, remove
+    from index.checking import verify
+    from index.library import Library, default_library, open_index
+
+__all__ = [
+    "BuildReport",
+    "Library",
+    "add",
+    "add_text",
+    "build",
+    "default_library",
+    "open_index",
+    "remove",
+    "verify",
+]
+
+_HOMES = {
+    "BuildReport": "builder",
+    "Library": "library",
+    "add": "builder",
+    "add_text": "builder",
+    "build": "builder",
+    "default_library": "library",
+    "open_index": "library",
+    "remove": "builder",
+    "verify": "checking",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: whoever opens an index should not wait for what only building needs."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'index' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"index.{_HOMES[name]}"), name)

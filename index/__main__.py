@@ -1,0 +1,158 @@
+"""python -m index: build, add, remove, status and verify an index from the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from index.errors import ClippingsError
+from index.library import DEFAULT_INDEX
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 1 something is wrong, 2 usage, 130 stopped."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except ClippingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. What was committed is kept; run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m index", description="Make and keep an index of articles.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, purpose: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=purpose, description=purpose)
+        sub.set_defaults(run=run)
+        return sub
+
+    build = command("build", _build, "index a folder of articles, or bring its index up to date")
+    build.add_argument("corpus", metavar="FOLDER", help="folder of .txt and .md files")
+    build.add_argument("--model", help="sentence-transformers model, by hub name or folder (default: all-MiniLM-L6-v2)")
+    build.add_argument("--encoding", help="vocabulary of the passage budget: clippings, or one of tiktoken's")
+    build.add_argument("--passage-tokens", type=int, metavar="N", help="budget of a passage, in its tokens")
+    add = command("add", _add, "add article files without looking at the rest of the folder")
+    add.add_argument("files", metavar="FILE", nargs="+")
+    remove = command("remove", _remove, "remove articles; their files go to .trash in the folder")
+    remove.add_argument("names", metavar="NAME", nargs="+", help="path within the folder, as status --list shows it")
+    status = command("status", _status, "say what the index holds and was made with")
+    status.add_argument("--list", action="store_true", help="list the articles")
+    verify = command("verify", _verify, "read everything again and prove that it agrees")
+    verify.add_argument("--no-vectors", action="store_true", help="do not encode again (needs no model, much faster)")
+    for sub in (build, add, remove, status, verify):
+        sub.add_argument("--index", default=DEFAULT_INDEX, metavar="FOLDER", help="the index (default: %(default)s)")
+    for sub in (build, add, remove):
+        sub.add_argument("--wait", type=float, default=10.0, metavar="SECONDS", help="for another process that writes")
+    return parser
+
+
+class _Bar:
+    """A progress bar that appears with the first article done."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit=" articles", disable=not sys.stderr.isatty() and None, dynamic_ncols=True, leave=False)
+
+    def __call__(self, done: int, total: int, name: str) -> None:
+        self._bar.total = total
+        self._bar.set_postfix_str(name[-40:], refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _build(options: argparse.Namespace) -> int:
+    from index.builder import build
+
+    bar, start = _Bar(), time.perf_counter()
+    try:
+        report = build(
+            options.corpus,
+            options.index,
+            model=options.model,
+            encoding=options.encoding,
+            passage_tokens=options.passage_tokens,
+            progress=bar,
+            wait=options.wait,
+        )
+    finally:
+        bar.close()
+    return _tell(report, options.index, start)
+
+
+def _add(options: argparse.Namespace) -> int:
+    from index.builder import add
+
+    start = time.perf_counter()
+    return _tell(add(options.files, options.index, wait=options.wait), options.index, start, failing=True)
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from index.builder import remove
+
+    start = time.perf_counter()
+    return _tell(remove(options.names, options.index, wait=options.wait), options.index, start, failing=True)
+
+
+def _tell(report: object, index: str, start: float, failing: bool = False) -> int:
+    from index.builder import BuildReport
+
+    assert isinstance(report, BuildReport)
+    for _, why in report.skipped:
+        print(f"skipped: {why}", file=sys.stderr)
+    for name, what in report.warnings:
+        print(f"note: {name}: {what}", file=sys.stderr)
+    print(f"{index}: {report} in {time.perf_counter() - start:.1f} s")
+    return 1 if failing and report.skipped else 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from index.store import Store
+
+    store = Store.open(Path(options.index))
+    articles, passages, sentences = store.counts()
+    settings = store.settings
+    print(f"{options.index}: {articles} articles, {passages} passages, {sentences} sentences")
+    print(f"corpus: {store.corpus}")
+    print(f"model: {settings.model} ({settings.dimension} dimensions, {settings.model_hash[:12]})")
+    print(f"passages: at most {settings.passage_tokens} tokens of {settings.encoding}")
+    if options.list:
+        for info in store.articles():
+            print(f"{info.date or '----------'}  {info.path}  {info.title}")
+    store.close()
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from index.checking import verify
+
+    bar, start = _Bar(), time.perf_counter()
+    try:
+        result = verify(options.index, vectors=not options.no_vectors, progress=bar)
+    finally:
+        bar.close()
+    for problem in result.problems:
+        print(f"wrong: {problem}", file=sys.stderr)
+    checked = f"{result.articles} articles, {result.passages} passages, {result.sentences} sentences"
+    seconds = time.perf_counter() - start
+    if result.problems:
+        print(f"{options.index}: {len(result.problems)} problems; {checked} read again in {seconds:.1f} s")
+        return 1
+    cosine = "" if options.no_vectors else f", least cosine {result.least_cosine:.4f}"
+    print(f"{options.index}: all agree; {checked} read again in {seconds:.1f} s{cosine}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,277 @@
+"""One article file in, one Article out: decoding, newlines, and the header forms of a news clipping."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.errors import ArticleError
+
+SUFFIXES = (".txt", ".md")
+MAX_BYTES = 4_000_000
+"""Larger files are refused: a news article of 4 MB is an archive that wants splitting."""
+
+MAX_TITLE_CHARS = 200
+MAX_SENTENCE_TITLE_CHARS = 110
+"""A first line that ends like a sentence is a title only up to this length; a longer one is the lead."""
+_KEYS = ("title", "date", "source", "url", "author")
+_KEY_LINE = re.compile(r"[ \t]*([A-Za-z][\w -]{0,30}?)[ \t]*:(?:[ \t]+(.*))?$")
+_DATE_LINE = re.compile(r"[ \t]*date[ \t]*:?[ \t]+(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4})(?=[ \t]|$)[ \t]*", re.IGNORECASE)
+_SEVERAL_SENTENCES = re.compile(r"[a-z)”’\"][.!?][\"'”’)]* +\S.*[.!?]$")
+_MAX_FRONT_MATTER_LINES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A whole article file, decoded once; every offset of the project points into ``text``.
+
+    ``text`` is the entire file with newlines normalised to ``\\n`` and nothing else changed.
+    ``text[title_start:title_end]`` is the title (an empty span where none is stated) and the body
+    is ``text[body_start:]``. What the file does not state is ``None``, never guessed.
+    """
+
+    path: str
+    """Path relative to the corpus folder, with forward slashes."""
+    text: str
+    title_start: int = 0
+    title_end: int = 0
+    body_start: int = 0
+    date: datetime.date | None = None
+    source: str | None = None
+    url: str | None = None
+    author: str | None = None
+    hash: str = ""
+    """SHA-256 of the file's bytes, in hexadecimal."""
+    warning: str | None = None
+    """What could not be understood in the header, in words fit to show; the article is kept."""
+    id: int | None = None
+    """The index's number for this article; ``None`` until stored. Never reused."""
+
+    @property
+    def title(self) -> str:
+        """The stated title, or the file's name where none is stated."""
+        stated = " ".join(self.text[self.title_start : self.title_end].split())
+        return stated or Path(self.path).stem
+
+
+@dataclass(slots=True)
+class _Header:
+    """What has been read of a header so far; offsets point into the article's text."""
+
+    title_start: int = 0
+    title_end: int = 0
+    body_start: int = 0
+    date: datetime.date | None = None
+    source: str | None = None
+    url: str | None = None
+    author: str | None = None
+    warning: str | None = None
+
+    def set_title(self, start: int, end: int) -> None:
+        self.title_start, self.title_end = start, end
+
+    def set_date(self, value: str, where: str) -> None:
+        try:
+            self.date = datetime.date.fromisoformat(value)
+        except ValueError:
+            self.warning = f"{where}: {value[:40]!r} is no date; write it as YYYY-MM-DD. Kept without a date."
+
+    def set_key(self, key: str, value: str, start: int, where: str) -> None:
+        """Take one ``key: value`` pair whose value stands at ``start``; quotes around it are dropped."""
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value, start = value[1:-1], start + 1
+        if not value:
+            return
+        if key == "title":
+            self.set_title(start, start + len(value))
+        elif key == "date":
+            self.set_date(value, where)
+        elif key == "source":
+            self.source = value
+        elif key == "url":
+            self.url = value
+        elif key == "author":
+            self.author = value
+
+
+def read_article(path: Path, name: str | None = None) -> Article:
+    """Read one article file.
+
+    Args:
+        path: the file, ``.txt`` or ``.md``, of at most ``MAX_BYTES`` bytes.
+        name: the path to record in the article; ``path.name`` if left out.
+
+    Raises:
+        ArticleError: the file is missing, empty, too large, binary, or in no known encoding. The
+            message names the file and what would help.
+    """
+    name = name if name is not None else path.name
+    try:
+        if not path.is_file():
+            why = "the link points to nothing" if path.is_symlink() and not path.exists() else "there is no such file"
+            raise ArticleError(f"{name}: {why}.")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ArticleError(
+                f"{name}: {size / 1e6:.1f} MB is more than an article's {MAX_BYTES / 1e6:.0f} MB; "
+                "split it into one file per article."
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArticleError(f"{name}: cannot be read ({error.strerror or error}).") from error
+    return parse_article(data, name)
+
+
+def parse_article(data: bytes, name: str) -> Article:
+    """Decode a file's bytes and read its header. Raises ArticleError as ``read_article`` does."""
+    text = _decode(data, name).replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise ArticleError(f"{name}: the file is empty; put the article's text in it.")
+    header = _read_header(text)
+    if not text[header.body_start :].strip():
+        raise ArticleError(f"{name}: there is no text below the title; put the article's text there.")
+    return Article(
+        path=name,
+        text=text,
+        title_start=header.title_start,
+        title_end=header.title_end,
+        body_start=header.body_start,
+        date=header.date,
+        source=header.source,
+        url=header.url,
+        author=header.author,
+        hash=hashlib.sha256(data).hexdigest(),
+        warning=header.warning,
+    )
+
+
+def _decode(data: bytes, name: str) -> str:
+    boms = (
+        (b"\xef\xbb\xbf", "utf-8"),
+        (b"\xff\xfe\x00\x00", "utf-32-le"),
+        (b"\x00\x00\xfe\xff", "utf-32-be"),
+        (b"\xff\xfe", "utf-16-le"),
+        (b"\xfe\xff", "utf-16-be"),
+    )
+    encoding: str | None = "utf-8"
+    for bom, named in boms:
+        if data.startswith(bom):
+            data, encoding = data[len(bom) :], named
+            break
+    else:
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            encoding = _detect(data)
+    refused = ArticleError(f"{name}: this is not text in an encoding that can be told; save it as plain text in UTF-8.")
+    if encoding is None:
+        raise refused
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise refused from error
+    if _looks_binary(text):
+        raise refused
+    return text
+
+
+def _detect(data: bytes) -> str | None:
+    """The most plausible encoding of bytes that are not UTF-8, or None."""
+    import charset_normalizer  # late: only files that are not UTF-8 need it
+
+    best = charset_normalizer.from_bytes(data).best()
+    return best.encoding if best else None
+
+
+def _looks_binary(text: str) -> bool:
+    """Whether decoded text holds what no article does: NULs, or more than a stray control character."""
+    controls = sum(1 for char in text[:100_000] if (char < " " and char not in "\t\n\r\f\v\x1b") or char == "\x7f")
+    return "\x00" in text or controls > 2 + len(text[:100_000]) // 1000
+
+
+def _read_header(text: str) -> _Header:
+    header = _Header()
+    start = len(text) - len(text.lstrip("\ufeff\n \t"))
+    line_start = text.rfind("\n", 0, start) + 1
+    end_of_front_matter = _read_front_matter(text, line_start, header)
+    if end_of_front_matter is not None:
+        header.body_start = end_of_front_matter
+        rest = text[header.body_start :]
+        line_start = header.body_start + len(rest) - len(rest.lstrip("\n \t"))
+    dated = _DATE_LINE.match(text, line_start)
+    if dated:
+        header.set_date(dated.group(1), "first line")
+        _, end = _line(text, dated.end())
+        header.set_title(*_trim(text, dated.end(), end))
+        header.body_start = _read_keys_below(text, end, header)
+    elif header.title_end == 0:
+        _read_plain_title(text, line_start, header)
+    return header
+
+
+def _read_front_matter(text: str, line_start: int, header: _Header) -> int | None:
+    """Read flat front matter at ``line_start``; returns where it ends, or None where there is none."""
+    start, end = _line(text, line_start)
+    if text[start:end].rstrip() != "---":
+        return None
+    pairs: list[tuple[str, str, int]] = []
+    for _ in range(_MAX_FRONT_MATTER_LINES):
+        if end >= len(text):
+            return None
+        start, end = _line(text, end + 1)
+        line = text[start:end]
+        if line.rstrip() in ("---", "..."):
+            for key, value, at in pairs:
+                header.set_key(key, value, at, "front matter")
+            return min(end + 1, len(text))
+        pair = _KEY_LINE.match(line)
+        if pair:
+            at, stop = _trim(text, start + pair.start(2), end) if pair.group(2) else (end, end)
+            pairs.append((pair.group(1).lower(), text[at:stop], at))
+        elif line.strip() and not line.startswith((" ", "\t", "-", "#")):
+            return None  # prose between two rules, not front matter
+    return None
+
+
+def _read_keys_below(text: str, end: int, header: _Header) -> int:
+    """Read ``source:``-like lines directly below a dated first line; returns where the body begins."""
+    while end < len(text):
+        start, next_end = _line(text, end + 1)
+        pair = _KEY_LINE.match(text[start:next_end])
+        if not pair or pair.group(1).lower() not in _KEYS or not pair.group(2):
+            break
+        at, stop = _trim(text, start + pair.start(2), next_end)
+        header.set_key(pair.group(1).lower(), text[at:stop], at, "header")
+        end = next_end
+    return min(end + 1, len(text))
+
+
+def _read_plain_title(text: str, line_start: int, header: _Header) -> None:
+    """Take the first line as the title if it looks like one: short, alone, and with text below it."""
+    start, end = _line(text, line_start)
+    line = text[start:end].rstrip()
+    mark = re.match(r"[ \t]*#{1,6}[ \t]+", line)
+    next_line = text[slice(*_line(text, end + 1))] if end < len(text) else None
+    alone = next_line is not None and not next_line.strip() and text[end:].strip()
+    prose = len(line) > (MAX_SENTENCE_TITLE_CHARS if line.endswith(".") else MAX_TITLE_CHARS)
+    if not mark and (not alone or prose or _SEVERAL_SENTENCES.search(line)):
+        return
+    if mark and not text[end:].strip():
+        return
+    header.set_title(*_trim(text, start + (mark.end() if mark else 0), end))
+    header.body_start = min(end + 1, len(text))
+
+
+def _line(text: str, start: int) -> tuple[int, int]:
+    """The span of the line that begins at ``start``, without its newline."""
+    end = text.find("\n", start)
+    return start, len(text) if end < 0 else end
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space at its ends."""
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))

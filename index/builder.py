@@ -1,0 +1,359 @@
+"""Building an index from a folder of articles, and keeping the two the same.
+
+Articles are read, split and encoded in batches, and each batch is one transaction: whatever stops a
+build, the index holds whole articles only and the next build goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from index import files
+from index.articles import Article, parse_article, read_article
+from index.encoder import DEFAULT_MODEL, PassageText, load_encoder
+from index.errors import ArticleError, ClippingsError, IndexStateError
+from index.lexical import Lexical, catch_up
+from index.locking import WAIT_SECONDS, BuildLock
+from index.passages import PASSAGE_TOKENS, split
+from index.store import FILE, EncodedArticle, Settings, Store
+from index.tokens import load_encoding
+
+_BATCH_CHARS = 400_000
+"""Text of one transaction: some seconds of work, and enough passages to fill the model's batches."""
+
+Progress = Callable[[int, int, str], None]
+"""Called with how many articles are done, how many there are, and the path of the one just done."""
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(slots=True)
+class BuildReport:
+    """What a build, an addition or a removal did. Paths are relative to the corpus folder."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """Path and reason of each file that is not in the index because of what it is."""
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+    """Path and remark of each file that is in the index although something in it was not understood."""
+    paths: list[str] = field(default_factory=list)
+    """The articles that were added or changed."""
+    passages: int = 0
+    sentences: int = 0
+    """How many passages and sentences were encoded."""
+
+    def __str__(self) -> str:
+        counts = [("added", self.added), ("changed", self.changed), ("removed", self.removed)]
+        counts += [("unchanged", self.unchanged), ("skipped", len(self.skipped))]
+        return ", ".join(f"{count} {name}" for name, count in counts)
+
+
+def build(
+    corpus: PathLike,
+    index: PathLike,
+    *,
+    model: str | None = None,
+    encoding: str | None = None,
+    passage_tokens: int | None = None,
+    progress: Progress | None = None,
+    wait: float = WAIT_SECONDS,
+) -> BuildReport:
+    """Make an index of a folder of articles, or bring it up to date.
+
+    Only new and changed files are encoded. A file that cannot be read is skipped and reported.
+
+    Args:
+        corpus: folder of ``.txt`` and ``.md`` files, searched with its subfolders. Hidden files and
+            READMEs are left out.
+        index: the index directory, made if it is missing.
+        model: a sentence-transformers model, by hub name or folder; kept in the index.
+        encoding: ``clippings`` or one of tiktoken's named encodings, for the passage budget; kept.
+        passage_tokens: the budget of a passage in tokens of that encoding; kept.
+        progress: told of every article done.
+        wait: seconds to wait for another process that is writing.
+
+    Raises:
+        IndexStateError: the index was made with other settings or of another folder.
+        IndexBusyError: another process is writing.
+        ClippingsError: the folder does not exist, or the model cannot be loaded.
+    """
+    corpus, directory = Path(corpus), Path(index)
+    if not corpus.is_dir():
+        raise ClippingsError(f"There is no folder {corpus}. Name the folder that holds your articles.")
+    with BuildLock(directory, wait):
+        store = _open_or_create(directory, corpus, model, encoding, passage_tokens)
+        try:
+            return _Build(store, progress).folder(corpus)
+        finally:
+            store.checkpoint()
+            store.close()
+
+
+def add(
+    paths: Iterable[PathLike], index: PathLike, *, progress: Progress | None = None, wait: float = WAIT_SECONDS
+) -> BuildReport:
+    """Add article files to an index, without looking at the rest of its corpus.
+
+    A file from outside the corpus folder is copied into it first, so that folder and index hold the
+    same; an unreadable one is not copied but reported in ``skipped``. A file of the folder that the
+    index holds already is read again.
+    """
+    directory = Path(index)
+    with _opened(directory, wait) as store:
+        report = BuildReport()
+        names = []
+        for path in map(Path, paths):
+            try:
+                names.append(files.place(path, store.corpus))
+            except ArticleError as error:
+                report.skipped.append((str(path), str(error)))
+        return _Build(store, progress, report).files(names)
+
+
+def add_text(
+    text: str,
+    index: PathLike,
+    *,
+    title: str = "",
+    date: str = "",
+    source: str = "",
+    wait: float = WAIT_SECONDS,
+) -> BuildReport:
+    """Write a pasted article into the corpus folder and add it. ``date`` is written as YYYY-MM-DD.
+
+    Raises:
+        ArticleError: there is no text, or the date is none.
+    """
+    data = files.compose(text, title, date, source)
+    article = parse_article(data, "The pasted text")
+    if article.warning:
+        raise ArticleError(article.warning)
+    directory = Path(index)
+    with _opened(directory, wait) as store:
+        name = files.write(data, title or article.text[article.body_start :].strip()[:60], store.corpus)
+        report = _Build(store, None).files([name])
+        if report.skipped:  # nobody would find a file again that the chat has refused
+            (store.corpus / name).unlink()
+        return report
+
+
+def remove(names: Iterable[str], index: PathLike, *, wait: float = WAIT_SECONDS) -> BuildReport:
+    """Remove articles by their paths: each file moves to ``.trash`` in the corpus folder.
+
+    A name that the index does not hold is reported in ``skipped``.
+    """
+    directory = Path(index)
+    with _opened(directory, wait) as store:
+        report = BuildReport()
+        known = store.known()
+        gone = []
+        for name in dict.fromkeys(names):
+            if name in known:
+                files.trash(store.corpus, name)
+                gone.append(known[name][0])
+            else:
+                report.skipped.append((name, f"{name}: the index holds no such article."))
+        if gone:
+            store.apply([], gone)
+            catch_up(Lexical(directory / "lexical"), store)
+        report.removed = len(gone)
+        return report
+
+
+@contextmanager
+def _opened(directory: Path, wait: float) -> Iterator[Store]:
+    """An existing index, locked for one change and folded into its file afterwards."""
+    Store.open(directory).close()  # so that a wrong name makes no folder
+    with BuildLock(directory, wait):
+        store = Store.open(directory)
+        try:
+            yield store
+        finally:
+            store.checkpoint()
+            store.close()
+
+
+class _Build:
+    """One run over files: reads, compares with what is stored, encodes what differs, commits by batches."""
+
+    def __init__(self, store: Store, progress: Progress | None, report: BuildReport | None = None) -> None:
+        self._store = store
+        self._progress = progress
+        self._report = report if report is not None else BuildReport()
+        self._lexical = Lexical(store.directory / "lexical")
+        self._known = store.known()
+        self._done = 0
+
+    def folder(self, corpus: Path) -> BuildReport:
+        """Make the index hold the folder's articles and no others."""
+        names = files.scan(corpus)
+        gone = [id_ for path, (id_, _) in self._known.items() if path not in set(names)]
+        if gone:  # first, so that a file that was renamed is not taken for a copy of itself
+            self._store.apply([], gone)
+            self._report.removed += len(gone)
+            self._known = self._store.known()
+        return self.files(names)
+
+    def files(self, names: Sequence[str]) -> BuildReport:
+        """Bring the given files of the corpus folder up to date in the index."""
+        for batch in self._batches(names):
+            self._commit(batch)
+        catch_up(self._lexical, self._store)
+        return self._report
+
+    def _batches(self, names: Sequence[str]) -> Iterator[list[Article]]:
+        batch: list[Article] = []
+        texts: dict[str, str] = {}
+        size = 0
+        self._total = len(names)
+        for name in names:
+            article = self._read(name, texts)
+            if article is None:
+                self._tell(name)
+                continue
+            batch.append(article)
+            texts[article.text] = name
+            size += len(article.text)
+            if size >= _BATCH_CHARS:
+                yield batch
+                batch, texts, size = [], {}, 0
+        if batch:
+            yield batch
+
+    def _read(self, name: str, batch_texts: dict[str, str]) -> Article | None:
+        """The article if it is to be encoded; None if it is unchanged, or skipped for a reason."""
+        try:
+            article = read_article(self._store.corpus / name, name)
+        except ArticleError as error:
+            self._skip(name, str(error))
+            return None
+        if article.warning:
+            self._report.warnings.append((name, article.warning))
+        if name in self._known and self._known[name][1] == article.hash:
+            self._report.unchanged += 1
+            return None
+        same = [path for path in self._store.same_text(article) if path != name]
+        same += [batch_texts[article.text]] if article.text in batch_texts else []
+        if same:
+            self._skip(name, f"{name}: the same text as {same[0]}, which is in the index; delete one of the two.")
+            return None
+        return article
+
+    def _skip(self, name: str, why: str) -> None:
+        """Report a file as skipped; what the index held under its name is no longer what the file says."""
+        self._report.skipped.append((name, why))
+        if name in self._known:
+            self._store.apply([], [self._known.pop(name)[0]])
+            self._report.removed += 1
+
+    def _commit(self, batch: Sequence[Article]) -> None:
+        encoded = encode(batch, self._store.settings)
+        self._store.apply(encoded)
+        catch_up(self._lexical, self._store)
+        for one in encoded:
+            self._report.paths.append(one.article.path)
+            self._report.passages += len(one.passage_vectors)
+            self._report.sentences += len(one.sentence_vectors)
+            if one.article.path in self._known:
+                self._report.changed += 1
+            else:
+                self._report.added += 1
+            self._tell(one.article.path)
+
+    def _tell(self, name: str) -> None:
+        self._done += 1
+        if self._progress:
+            self._progress(self._done, self._total, name)
+
+
+def encode(articles: Sequence[Article], settings: Settings) -> list[EncodedArticle]:
+    """Split articles and encode their passages, all together so that the model's batches are full."""
+    encoder = load_encoder(settings.model)
+    if encoder.fingerprint != settings.model_hash:
+        raise IndexStateError(
+            f"The model {settings.model!r} is no longer the one that this index was made with; vectors of two "
+            "models cannot be mixed. Build a new index in another directory."
+        )
+    counter = load_encoding(settings.encoding)
+    split_articles = [split(article, counter, settings.passage_tokens) for article in articles]
+    texts = [
+        PassageText(article.text[p.start : p.end], tuple((s.start - p.start, s.end - p.start) for s in p.sentences))
+        for article, passages in zip(articles, split_articles, strict=True)
+        for p in passages
+    ]
+    vectors = iter(encoder.encode_passages(texts))
+    encoded = []
+    for article, passages in zip(articles, split_articles, strict=True):
+        own = [next(vectors) for _ in passages]
+        encoded.append(
+            EncodedArticle(
+                article, passages, np.stack([v.passage for v in own]), np.concatenate([v.sentences for v in own])
+            )
+        )
+    return encoded
+
+
+def create(
+    directory: Path,
+    corpus: Path,
+    model: str | None = None,
+    encoding: str | None = None,
+    passage_tokens: int | None = None,
+) -> Store:
+    """An empty index for a folder of articles, with the default settings where none are given."""
+    encoder = load_encoder(model or DEFAULT_MODEL)
+    counter = load_encoding(encoding or "clippings")
+    settings = Settings(
+        model=encoder.name,
+        model_hash=encoder.fingerprint,
+        dimension=encoder.dimension,
+        encoding=counter.name,
+        encoding_hash=counter.fingerprint,
+        passage_tokens=passage_tokens or PASSAGE_TOKENS,
+        corpus=_relative(corpus, directory),
+    )
+    return Store.create(directory, settings)
+
+
+def _open_or_create(
+    directory: Path, corpus: Path, model: str | None, encoding: str | None, passage_tokens: int | None
+) -> Store:
+    """The store of an index directory, whose settings must be the ones asked for; a new one if there is none."""
+    if model and Path(model).is_dir():
+        model = str(Path(model).resolve())
+    if not (directory / FILE).is_file():
+        return create(directory, corpus, model, encoding, passage_tokens)
+    store = Store.open(directory)
+    made = store.settings
+    asked = {"model": model, "encoding": encoding, "passage_tokens": passage_tokens}
+    for name, value in asked.items():
+        if value is not None and value != getattr(made, name):
+            raise IndexStateError(
+                f"The index at {directory} was made with {name.replace('_', ' ')} {getattr(made, name)!r}, not "
+                f"{value!r}. Keep what it has by leaving that out, or build another index beside it: --index NEW_FOLDER"
+            )
+    if store.corpus != corpus.resolve() and store.corpus.is_dir() and store.known():
+        raise IndexStateError(
+            f"The index at {directory} holds the articles of {store.corpus}. To index {corpus}, give it an index "
+            "of its own: --index NEW_FOLDER"
+        )
+    if store.corpus != corpus.resolve():
+        store.move_corpus(_relative(corpus, directory))
+    return store
+
+
+def _relative(corpus: Path, directory: Path) -> str:
+    """The corpus folder as seen from the index, so that the two can be moved together."""
+    try:
+        return Path(os.path.relpath(corpus.resolve(), directory.resolve())).as_posix()
+    except ValueError:  # another drive
+        return str(corpus.resolve())

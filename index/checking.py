@@ -1,0 +1,145 @@
+"""verify(): prove that the files, the store, the vectors, FAISS and tantivy say the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from index import files
+from index.articles import read_article
+from index.builder import Progress, encode
+from index.errors import ArticleError
+from index.library import Library, open_index
+from index.passages import split
+from index.store import Restriction
+from index.tokens import load_encoding
+
+LEAST_COSINE = 0.95
+"""Two encodings of one text may differ by rounding (float16) and by batch-mates, not by more than this."""
+
+_BATCH = 64
+
+
+@dataclass(slots=True)
+class Verification:
+    """What ``verify`` has checked, and what it found wrong."""
+
+    articles: int = 0
+    passages: int = 0
+    sentences: int = 0
+    least_cosine: float = 1.0
+    """The lowest cosine between a stored vector and the same text encoded again."""
+    problems: list[str] = field(default_factory=list)
+    """Each in words, with what to do; empty if all agree."""
+
+
+def verify(index: str | os.PathLike[str], *, vectors: bool = True, progress: Progress | None = None) -> Verification:
+    """Read everything again and compare it with what the index holds.
+
+    Args:
+        index: the index directory.
+        vectors: whether to encode every article again; the slow part, and the only one that needs
+            the model.
+        progress: told of every article done.
+
+    Raises:
+        IndexStateError: there is no index, or it cannot be opened at all.
+    """
+    library = open_index(index)
+    try:
+        result = Verification()
+        result.problems += _folder(library)
+        _articles(library, result, vectors, progress)
+        result.problems += _derived(library, result)
+        return result
+    finally:
+        library.close()
+
+
+def _folder(library: Library) -> Iterator[str]:
+    """Problems between the corpus folder and the stored articles."""
+    if not library.corpus.is_dir():
+        yield f"The corpus folder {library.corpus} is missing."
+        return
+    known = library.store.known()
+    names = set(files.scan(library.corpus))
+    for name in sorted(names - set(known)):
+        try:
+            article = read_article(library.corpus / name, name)
+        except ArticleError:
+            continue  # a build reports it
+        if not library.store.same_text(article):
+            yield f"{name} is not in the index. Run: python -m index build {library.corpus} --index {library.path}"
+    for name in sorted(set(known) - names):
+        yield f"{name} is in the index but not in the folder. Run: python -m index build {library.corpus}"
+
+
+def _articles(library: Library, result: Verification, vectors: bool, progress: Progress | None) -> None:
+    """Compare every stored article with its file, its sentences and its vectors."""
+    store = library.store
+    counter = load_encoding(store.settings.encoding)
+    infos = store.articles()
+    for at in range(0, len(infos), _BATCH):
+        articles = [article for info in infos[at : at + _BATCH] if (article := store.article(info.id))]
+        encoded = encode(articles, store.settings) if vectors else [None] * len(articles)
+        for article, again in zip(articles, encoded, strict=True):
+            name = article.path
+            try:
+                if read_article(library.corpus / name, name).hash != article.hash:
+                    result.problems.append(f"{name} has changed since it was indexed. Build again.")
+            except ArticleError as error:
+                result.problems.append(str(error))
+            stored = store.passages_of(article.id or 0)
+            passages = split(article, counter, store.settings.passage_tokens)
+            rows, sentence_vectors = store.sentences_of(stored)
+            own = store.passage_rows(stored)
+            same_passages = [(own[i].start, own[i].end) for i in stored] == [(p.start, p.end) for p in passages]
+            same_sentences = [(row.start, row.end) for row in rows] == [
+                (s.start, s.end) for p in passages for s in p.sentences
+            ]
+            if not (same_passages and same_sentences):
+                result.problems.append(f"{name}: splitting it again gives other sentences. Build a new index.")
+            elif again is not None:
+                pairs = [(np.stack([own[id_].vector for id_ in stored]), again.passage_vectors)]
+                pairs.append((sentence_vectors, again.sentence_vectors))
+                least = min(float(_cosines(a, b).min()) for a, b in pairs)
+                result.least_cosine = min(result.least_cosine, least)
+                if least < LEAST_COSINE:
+                    result.problems.append(f"{name}: encoding it again gives other vectors. Build a new index.")
+            result.articles += 1
+            result.passages += len(stored)
+            result.sentences += len(rows)
+            if progress:
+                progress(result.articles, len(infos), name)
+
+
+def _derived(library: Library, result: Verification) -> Iterator[str]:
+    """Problems between the store and the search indexes that are made from it."""
+    advice = f"Delete {Path(library.path) / 'lexical'}: it is made again from the rest."
+    ids = library.store.passage_ids(Restriction())
+    if not np.array_equal(library.dense.ids(), ids):
+        yield "FAISS holds other passages than the store. Open the index again."
+    else:
+        for block, vectors in library.store.vectors_after(0):
+            if any(not np.allclose(library.dense.vector(int(i)), v) for i, v in zip(block, vectors, strict=True)):
+                yield "FAISS holds other vectors than the store. Open the index again."
+                break
+    stored = (result.passages, result.sentences)
+    if library.lexical.counts != stored:
+        yield f"tantivy holds {library.lexical.counts} passages and sentences, the store {stored}. {advice}"
+    missing = sum(1 for row in library.store.sentences_after(0) if not _findable(library, row.id, row.text))
+    if missing:
+        yield f"tantivy does not find {missing} sentences by their own words. {advice}"
+
+
+def _findable(library: Library, id_: int, text: str) -> bool:
+    terms = library.lexical.terms(text)
+    return not terms or id_ in library.lexical.score_sentences(terms[:1], [id_])
+
+
+def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.asarray((a * b).sum(axis=1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12))

@@ -1,0 +1,132 @@
+"""Files of the corpus folder: finding them, and putting articles in and out without losing any."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+import unicodedata
+from pathlib import Path
+
+from index.articles import SUFFIXES, parse_article, read_article
+from index.errors import ArticleError
+
+TRASH = ".trash"
+_MAX_NAME_BYTES = 100
+
+
+def scan(corpus: Path) -> list[str]:
+    """The article files of a folder and its subfolders, as relative paths with ``/``, in order.
+
+    Hidden files and folders, READMEs and other kinds of file are left out.
+    """
+    names = []
+    for folder, subfolders, entries in os.walk(corpus, followlinks=False):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for entry in entries:
+            path = Path(folder, entry)
+            if is_article_name(entry) and not path.is_dir():
+                names.append(path.relative_to(corpus).as_posix())
+    return sorted(names)
+
+
+def is_article_name(name: str) -> bool:
+    """Whether a file of this name is taken for an article."""
+    path = Path(name)
+    return path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.stem.lower() != "readme"
+
+
+def place(path: Path, corpus: Path) -> str:
+    """The name of a file within the corpus folder; one from elsewhere is copied in.
+
+    Raises:
+        ArticleError: it is no readable article, or another article bears its name.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ArticleError(f"{path.name}: an article is a {' or '.join(SUFFIXES)} file; save it as one.")
+    inside = path.parent.resolve() / path.name  # a link in the folder is an article under its own name
+    if inside.is_relative_to(corpus):
+        name = inside.relative_to(corpus).as_posix()
+        if not is_article_name(inside.name) or any(part.startswith(".") for part in Path(name).parts):
+            raise ArticleError(f"{name}: hidden files and READMEs are no articles; give it another name.")
+        return name
+    read_article(path)  # so that nothing unreadable is copied
+    data = path.read_bytes()
+    name = safe_name(path.name)
+    target = corpus / name
+    if target.exists():
+        if target.read_bytes() == data:
+            return name
+        raise ArticleError(f"{name}: the corpus folder has another article of that name; rename one of the two.")
+    return _write_new(data, name, corpus)
+
+
+def write(data: bytes, title: str, corpus: Path) -> str:
+    """Write an article's bytes under a new name made from its title; returns the name."""
+    return _write_new(data, safe_name(f"{title}.txt"), corpus)
+
+
+def compose(text: str, title: str = "", date: str = "", source: str = "") -> bytes:
+    """An article file from its parts; with none stated, the text alone.
+
+    Raises:
+        ArticleError: there is no text, or it is too long.
+    """
+    stated = [("title", title), ("date", date), ("source", source)]
+    pairs = [(key, " ".join(value.split())) for key, value in stated if value.strip()]
+    lines = ["---", *(f"{key}: {value}" for key, value in pairs), "---", ""] if pairs else []
+    data = "\n".join([*lines, text.strip("\n"), ""]).encode("utf-8", "replace")
+    if not text.strip():
+        raise ArticleError("There is no text to add; paste the article's text.")
+    return data
+
+
+def trash(corpus: Path, name: str) -> None:
+    """Move an article's file to the corpus folder's ``.trash``, if it is still there."""
+    path = corpus / name
+    if not (path.exists() or path.is_symlink()):
+        return
+    folder = corpus / TRASH
+    folder.mkdir(exist_ok=True)
+    target = folder / path.name
+    if target.exists():
+        target = folder / f"{path.stem}.{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}{path.suffix}"
+    path.replace(target)
+
+
+def safe_name(name: str) -> str:
+    """A file name that every system takes and that can only name a file in its folder."""
+    name = unicodedata.normalize("NFC", name.replace("\\", "/")).rsplit("/", 1)[-1]
+    suffix = Path(name).suffix
+    stem = name.removesuffix(suffix)
+    kept = "".join(c if c.isalnum() or c in " ._-" or unicodedata.category(c) == "Mn" else " " for c in stem)
+    stem = re.sub(r"[\s]+", "-", kept.strip(" ._-"))
+    while len(stem.encode()) > _MAX_NAME_BYTES:
+        stem = stem[:-1]
+    if stem.lower() in ("", "readme", "con", "nul", "aux", "prn"):
+        stem = f"article-{stem}".rstrip("-")
+    return stem + (suffix.lower() if suffix.lower() in SUFFIXES else ".txt")
+
+
+def _write_new(data: bytes, name: str, corpus: Path) -> str:
+    """Write a file whole or not at all, under a name that no file has; returns the name."""
+    parse_article(data, name)
+    corpus.mkdir(parents=True, exist_ok=True)
+    temporary = corpus / f".{secrets.token_hex(8)}.tmp"
+    with temporary.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        stem, suffix = Path(name).stem, Path(name).suffix
+        for number in range(1, 1000):
+            candidate = name if number == 1 else f"{stem}-{number}{suffix}"
+            try:
+                os.link(temporary, corpus / candidate)
+            except FileExistsError:
+                continue
+            return candidate
+        raise ArticleError(f"{name}: the corpus folder has too many articles of that name; choose another.")
+    finally:
+        temporary.unlink()

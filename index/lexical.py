@@ -1,0 +1,268 @@
+"""BM25 over passages and over sentences, through tantivy (the only file that imports it).
+
+Okapi BM25 as in Robertson and Zaragoza 2009, tantivy's k1 = 1.2 and b = 0.75. Words are lowercased,
+folded to ASCII and stemmed, in the index and in the question alike, so that Vučić finds Vucic.
+Everything here is derived from the store and can be made again from it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from index.store import Restriction, Store, TextRow, source_key
+
+FORMAT = 1
+_HEAP_BYTES = 64_000_000
+_STATE = "state.json"
+
+Scored = dict[int, float]
+"""Scores by passage or sentence id."""
+
+
+class Lexical:
+    """Two tantivy indexes, of passages and of sentences, kept in one folder or in memory.
+
+    Args:
+        folder: where the indexes live; ``None`` keeps them in memory. A folder that tantivy cannot
+            open, or of another format, is emptied: ``generation`` is then -1 and all is to be added.
+
+    One thread may write at a time; searching meanwhile is safe and sees the last commit.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._analyzer = _analyzer()
+        self.generation, self.last_passage, self.last_sentence = -1, 0, 0
+        try:
+            self._passages, self._sentences = self._open("passages"), self._open("sentences")
+        except ValueError:
+            if folder is None:
+                raise
+            shutil.rmtree(folder)
+            self._passages, self._sentences = self._open("passages"), self._open("sentences")
+        self._read_state()
+
+    def _open(self, name: str) -> tantivy.Index:
+        path = None
+        if self._folder is not None:
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+            path = str(self._folder / name)
+        index = tantivy.Index(_schema(), path=path)
+        index.register_tokenizer("news", self._analyzer)
+        return index
+
+    def _read_state(self) -> None:
+        if self._folder is None:
+            return
+        try:
+            state = json.loads((self._folder / _STATE).read_text())
+        except (OSError, ValueError):
+            return
+        if state.get("format") == FORMAT:
+            self.generation = state["generation"]
+            self.last_passage, self.last_sentence = state["last_passage"], state["last_sentence"]
+
+    def reload(self) -> None:
+        """See what another process, or another writer in this one, has committed."""
+        self._passages.reload()
+        self._sentences.reload()
+        self._read_state()
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many passages and sentences can be found."""
+        return self._passages.searcher().num_docs, self._sentences.searcher().num_docs
+
+    def update(
+        self,
+        passages: Iterable[TextRow],
+        sentences: Iterable[TextRow],
+        removed_passages: Sequence[tuple[int, int]],
+        removed_sentences: Sequence[tuple[int, int]],
+        generation: int,
+        anew: bool = False,
+    ) -> None:
+        """Add rows and remove id ranges (both ends included), in one commit for each of the two indexes.
+
+        Adding a row again replaces it, so that an update cut short can be repeated. ``anew`` forgets
+        all there was before.
+        """
+        self.last_passage = _update(self._passages, passages, removed_passages, self.last_passage, anew)
+        self.last_sentence = _update(self._sentences, sentences, removed_sentences, self.last_sentence, anew)
+        self.generation = generation
+        if self._folder is not None:
+            state = {
+                "format": FORMAT,
+                "generation": generation,
+                "last_passage": self.last_passage,
+                "last_sentence": self.last_sentence,
+            }
+            temporary = self._folder / f"{_STATE}.{os.getpid()}"
+            temporary.write_text(json.dumps(state))
+            temporary.replace(self._folder / _STATE)
+
+    def terms(self, text: str) -> list[str]:
+        """The analysed words of a text, in order."""
+        return list(self._analyzer.analyze(text))
+
+    def idf(self, terms: Iterable[str]) -> dict[str, float]:
+        """BM25's inverse document frequency of each term among the sentences; rarer is higher."""
+        searcher = self._sentences.searcher()
+        total = searcher.num_docs
+        weights = {}
+        for term in set(terms):
+            df = min(searcher.doc_freq("text", term), total)
+            weights[term] = math.log(1 + (total - df + 0.5) / (df + 0.5))
+        return weights
+
+    def known(self, text: str) -> bool:
+        """Whether any word of a text, as analysed, stands in any sentence."""
+        searcher = self._sentences.searcher()
+        return any(searcher.doc_freq("text", term) for term in self.terms(text))
+
+    def search_passages(self, terms: Sequence[str], k: int, restriction: Restriction) -> Scored:
+        """The ``k`` best passages for the terms and their BM25 scores."""
+        return _search(self._passages, terms, k, restriction=restriction)
+
+    def search_sentences(self, terms: Sequence[str], k: int, restriction: Restriction) -> Scored:
+        """The ``k`` best sentences for the terms and their BM25 scores."""
+        return _search(self._sentences, terms, k, restriction=restriction)
+
+    def search_phrase(self, phrase: str, k: int, restriction: Restriction) -> Scored:
+        """The ``k`` best sentences that hold the phrase's words in their order (as analysed)."""
+        words: list[str | tuple[int, str]] = list(self.terms(phrase))
+        if not words:
+            return {}
+        if len(words) == 1:
+            return _search(self._sentences, [str(words[0])], k, restriction=restriction)
+        query = tantivy.Query.phrase_query(self._sentences.schema, "text", words)
+        return _run(self._sentences, query, k, restriction)
+
+    def score_passages(self, terms: Sequence[str], ids: Sequence[int]) -> Scored:
+        """BM25 scores of given passages; one without any of the terms is left out."""
+        return _search(self._passages, terms, len(ids), among=ids)
+
+    def score_sentences(self, terms: Sequence[str], ids: Sequence[int]) -> Scored:
+        """BM25 scores of given sentences; one without any of the terms is left out."""
+        return _search(self._sentences, terms, len(ids), among=ids)
+
+
+def catch_up(lexical: Lexical, store: Store) -> None:
+    """Bring the lexical index to what the store holds: from the generation it knows, or from nothing."""
+    generation = store.generation
+    if lexical.generation == generation:
+        return
+    removed = store.removals_since(lexical.generation)
+    # BM25 counts removed rows until tantivy merges them away, so many removals call for a fresh start.
+    anew = not 0 <= lexical.generation < generation or len(removed) > 0.1 * store.counts()[0]
+    lexical.update(
+        store.passages_after(0 if anew else lexical.last_passage),
+        store.sentences_after(0 if anew else lexical.last_sentence),
+        [r.passages for r in removed],
+        [r.sentences for r in removed],
+        generation,
+        anew,
+    )
+
+
+def _analyzer() -> tantivy.TextAnalyzer:
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(64))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+        .filter(tantivy.Filter.stemmer("english"))
+        .build()
+    )
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("id", indexed=True, fast=True)
+    builder.add_text_field("text", tokenizer_name="news", index_option="position")
+    builder.add_integer_field("date", indexed=True, fast=True)
+    builder.add_text_field("source", tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+def _update(
+    index: tantivy.Index, rows: Iterable[TextRow], removed: Sequence[tuple[int, int]], last: int, anew: bool
+) -> int:
+    """Apply one update to one index; returns the highest id that it now knows."""
+    writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+    if anew:
+        writer.delete_all_documents()
+        last = 0
+    for first, final in removed:
+        query = tantivy.Query.range_query(
+            index.schema, "id", tantivy.FieldType.Unsigned, first, final, use_inverted_index=True
+        )
+        writer.delete_documents_by_query(query)
+    # Of an update that was cut short, either nothing or all of it was committed: drop that before repeating.
+    if index.searcher().num_docs and not anew:
+        query = tantivy.Query.range_query(index.schema, "id", tantivy.FieldType.Unsigned, last + 1, None)
+        writer.delete_documents_by_query(query)
+    for row in rows:
+        document = tantivy.Document()
+        document.add_unsigned("id", row.id)
+        document.add_text("text", row.text)
+        if row.date is not None:
+            document.add_integer("date", row.date.toordinal())
+        if row.source is not None:
+            document.add_text("source", source_key(row.source))
+        writer.add_document(document)
+        last = max(last, row.id)
+    writer.commit()
+    writer.wait_merging_threads()
+    index.reload()
+    return last
+
+
+def _search(
+    index: tantivy.Index,
+    terms: Sequence[str],
+    k: int,
+    restriction: Restriction | None = None,
+    among: Sequence[int] | None = None,
+) -> Scored:
+    if not terms or k <= 0:
+        return {}
+    schema = index.schema
+    words = tantivy.Query.boolean_query(
+        [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "text", term, "freq")) for term in terms]
+    )
+    if among is not None:
+        chosen = tantivy.Query.const_score_query(tantivy.Query.term_set_query(schema, "id", list(among)), 0.0)
+        words = tantivy.Query.boolean_query([(tantivy.Occur.Must, words), (tantivy.Occur.Must, chosen)])
+    return _run(index, words, k, restriction)
+
+
+def _run(index: tantivy.Index, query: tantivy.Query, k: int, restriction: Restriction | None) -> Scored:
+    if restriction:
+        query = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Must, query), *((tantivy.Occur.Must, f) for f in _filters(index.schema, restriction))]
+        )
+    searcher = index.searcher()
+    hits = searcher.search(query, limit=k, count=False).hits
+    ids: list[Any] = searcher.fast_field_values("id", [address for _, address in hits])
+    return {int(id_): float(score) for (score, _), id_ in zip(hits, ids, strict=True)}
+
+
+def _filters(schema: tantivy.Schema, restriction: Restriction) -> list[tantivy.Query]:
+    filters = []
+    if restriction.by_date:
+        earliest = (restriction.since or datetime.date.min).toordinal()
+        latest = (restriction.until or datetime.date.max).toordinal()
+        filters.append(tantivy.Query.range_query(schema, "date", tantivy.FieldType.Integer, earliest, latest))
+    if restriction.source is not None:
+        filters.append(tantivy.Query.term_query(schema, "source", source_key(restriction.source), "basic"))
+    return [tantivy.Query.const_score_query(f, 0.0) for f in filters]

@@ -1,0 +1,155 @@
+"""An opened index: what qa asks. It follows the store as the store changes, and may be shared by threads."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index.articles import Article
+from index.encoder import Encoder, Vectors, load_encoder
+from index.errors import ModelError
+from index.locking import BuildLock
+from index.store import ArticleInfo, Restriction, Store
+
+if TYPE_CHECKING:
+    from index.dense import Dense
+    from index.lexical import Lexical
+
+DEFAULT_INDEX = ".index"
+
+
+class Library:
+    """One index directory, open for asking. Opening loads no model; the first question does.
+
+    Attributes:
+        store: articles, sentences and vectors, always current.
+        dense, lexical: the search indexes, current as of the last ``follow()``.
+    """
+
+    store: Store
+    dense: Dense
+    lexical: Lexical
+
+    def __init__(self, path: Path) -> None:
+        from index.dense import Dense  # late: faiss and tantivy are for asking, not for importing
+        from index.lexical import Lexical
+
+        self.path = path
+        self.store = Store.open(path)
+        self.dense = Dense(self.store.settings.dimension)
+        try:
+            self.lexical = Lexical(path / "lexical")
+        except OSError:  # a read-only copy whose lexical part is missing
+            self.lexical = Lexical(None)
+        self._following = threading.Lock()
+        self._loading = threading.Lock()
+        self._encoder: Encoder | None = None
+        self._generation, self._last_passage = -1, 0
+        self._articles = functools.lru_cache(maxsize=512)(self.store.article)
+        self.follow()
+
+    @property
+    def corpus(self) -> Path:
+        """The folder the articles come from."""
+        return self.store.corpus
+
+    @property
+    def generation(self) -> int:
+        """Changes whenever the set of articles does; cheap to read."""
+        return self.store.generation
+
+    def articles(self) -> list[ArticleInfo]:
+        """All articles without their texts, the latest first."""
+        return self.store.articles()
+
+    def article(self, id_: int) -> Article | None:
+        """One article with its text, or None if it has been removed."""
+        return self._articles(id_)  # ids are never reused and articles never change, so caching is safe
+
+    def sources(self) -> list[str]:
+        """The sources that articles state, in alphabetical order."""
+        return self.store.sources()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model that the index was made with, loaded at first use.
+
+        Raises:
+            ModelError: it cannot be loaded, or what bears its name now is another model.
+        """
+        with self._loading:
+            if self._encoder is None:
+                settings = self.store.settings
+                encoder = load_encoder(settings.model)
+                if encoder.fingerprint != settings.model_hash:
+                    raise ModelError(
+                        f"The model {settings.model!r} is no longer the one that the index at {self.path} was made "
+                        f"with. Build a new index: python -m index build {self.corpus} --index NEW_FOLDER"
+                    )
+                self._encoder = encoder
+            return self._encoder
+
+    def encode_question(self, question: str) -> Vectors:
+        """The question's vector, shape (dimension,)."""
+        return self.encoder.encode_question(question)
+
+    def search_dense(self, vector: Vectors, k: int, restriction: Restriction) -> dict[int, float]:
+        """The ``k`` nearest passages and their cosines, within the restriction."""
+        among = self.store.passage_ids(restriction) if restriction else None
+        return self.dense.search(vector, k, among)
+
+    def follow(self) -> None:
+        """Take in what has been committed since the last call, by this process or another."""
+        with self._following:
+            generation = self.store.generation
+            if generation != self._generation:
+                self.dense.remove([removal.passages for removal in self.store.removals_since(self._generation)])
+                for ids, vectors in self.store.vectors_after(self._last_passage):
+                    self.dense.add(ids, vectors)
+                    self._last_passage = int(ids[-1])
+                self._generation = generation
+            if self.lexical.generation != generation:
+                self._follow_lexical(generation)
+
+    def _follow_lexical(self, generation: int) -> None:
+        """Normally the builder has just committed; where it was killed between, finish its work."""
+        from index.lexical import Lexical, catch_up
+
+        self.lexical.reload()
+        if self.lexical.generation == generation:
+            return
+        lock = BuildLock(self.path)
+        try:
+            if lock.try_acquire("catching up"):
+                try:
+                    catch_up(self.lexical, self.store)
+                finally:
+                    lock.release()
+        except OSError:  # the directory cannot be written: keep the derived part in memory
+            self.lexical = Lexical(None)
+            catch_up(self.lexical, self.store)
+
+    def close(self) -> None:
+        """Close the files. Questions asked later fail."""
+        self.store.close()
+
+
+def open_index(path: str | os.PathLike[str] | None = None) -> Library:
+    """Open an index for asking.
+
+    Args:
+        path: the index directory; if left out, the one that ``CLIPPINGS_INDEX`` names, or ``.index``.
+
+    Raises:
+        IndexStateError: there is no index, or it cannot be used; the message says what to run.
+    """
+    return Library(Path(path if path is not None else os.environ.get("CLIPPINGS_INDEX", DEFAULT_INDEX)))
+
+
+@functools.lru_cache(maxsize=1)
+def default_library() -> Library:
+    """The default index, opened once and kept."""
+    return open_index()

@@ -1,0 +1,145 @@
+"""Sentences and passages of an article, as half-open character offsets into its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from index.articles import Article
+from index.tokens import TokenCounter
+
+PASSAGE_TOKENS = 160
+"""Default budget of a passage, in tokens of the passage vocabulary (about 120 English words)."""
+
+_BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
+_UNIT_START = re.compile(r"[ \t]*(?:#{1,6} |[-*•>] |\d{1,3}[.)] |\|)")
+_SENTENCE_END = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
+_QUESTION_THEN_TAG = re.compile(r"[?!…][\"”’']+\s*$")
+_WRAP_WIDTH = (45, 110)
+"""Lines this long, one below the other, are one paragraph wrapped by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """``article.text[start:end]`` is one sentence, without white space at its ends."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Consecutive sentences within a token budget; ``article.text[start:end]`` is their text."""
+
+    start: int
+    end: int
+    sentences: tuple[Sentence, ...]
+
+
+def split(article: Article, counter: TokenCounter, budget: int = PASSAGE_TOKENS) -> list[Passage]:
+    """Split an article's body into passages of whole sentences.
+
+    Passages do not overlap, follow one another, and together hold every sentence of the body once.
+    A passage stays within ``budget`` tokens unless a single sentence is longer than that. The title
+    belongs to no passage.
+    """
+    sentences = split_sentences(article.text, article.body_start)
+    texts = [article.text[s.start : s.end] for s in sentences]
+    return [
+        Passage(sentences[i].start, sentences[j - 1].end, tuple(sentences[i:j]))
+        for i, j in _pack(counter.count_batch(texts), budget)
+    ]
+
+
+def split_sentences(text: str, start: int = 0) -> list[Sentence]:
+    """The sentences of ``text[start:]``: every character that is not white space is in exactly one.
+
+    Boundaries inside a paragraph are sentencex's; a blank line always ends a sentence.
+    """
+    import sentencex  # late: asking needs no splitter
+
+    sentences: list[Sentence] = []
+    for block_start, block_end in _paragraphs(text, start):
+        block = text[block_start:block_end]
+        cuts = [0]
+        for boundary in sentencex.get_sentence_boundaries("en", block):
+            cut = boundary["start_index"]
+            if cut > cuts[-1] and not _belongs_together(block, cut):
+                cuts.append(cut)
+        for begin, end in zip(cuts, [*cuts[1:], len(block)], strict=True):
+            piece = block[begin:end]
+            stripped = piece.strip()
+            if stripped:
+                at = block_start + begin + len(piece) - len(piece.lstrip())
+                sentences.append(Sentence(at, at + len(stripped)))
+    return sentences
+
+
+def _belongs_together(block: str, cut: int) -> bool:
+    """Whether a boundary that sentencex sees is none: a quoted question goes on into “… he asked”."""
+    return bool(_QUESTION_THEN_TAG.search(block[:cut][-8:])) and block[cut:].lstrip()[:1].islower()
+
+
+def _paragraphs(text: str, start: int) -> list[tuple[int, int]]:
+    """Spans of the paragraphs: between blank lines, and line by line unless the lines are wrapped."""
+    spans: list[tuple[int, int]] = []
+    blocks: list[tuple[int, int]] = []
+    for gap in _BLANK_LINES.finditer(text, start):
+        blocks.append((start, gap.start()))
+        start = gap.end()
+    blocks.append((start, len(text)))
+    for begin, end in blocks:
+        lines = _lines(text, begin, end)
+        current = -1
+        for number, (line_start, line_end) in enumerate(lines):
+            goes_on = number > 0 and _goes_on(text, lines[number - 1], (line_start, line_end))
+            if goes_on and current >= 0:
+                spans[-1] = (spans[-1][0], line_end)
+            else:
+                spans.append((line_start, line_end))
+                current = len(spans) - 1
+    return spans
+
+
+def _lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:
+    lines = []
+    while begin < end:
+        newline = text.find("\n", begin, end)
+        stop = end if newline < 0 else newline
+        if text[begin:stop].strip():
+            lines.append((begin, stop))
+        begin = stop + 1
+    return lines
+
+
+def _goes_on(text: str, above: tuple[int, int], below: tuple[int, int]) -> bool:
+    """Whether a line continues the one above it, as in text wrapped at a column."""
+    width = above[1] - above[0]
+    if _UNIT_START.match(text, below[0], below[1]):
+        return False
+    if text[below[0] : below[1]].lstrip()[:1].islower():
+        return True
+    if not _WRAP_WIDTH[0] <= width <= _WRAP_WIDTH[1]:
+        return False
+    first_word = text[below[0] : below[1]].split(maxsplit=1)[0]
+    # A wrapped line breaks where the next word no longer fits; a paragraph ends anywhere.
+    return width + 1 + len(first_word) > 64 or not _SENTENCE_END.search(text[above[0] : above[1]].rstrip())
+
+
+def _pack(counts: Sequence[int], budget: int) -> list[tuple[int, int]]:
+    """Group consecutive sentences into about equally full ranges [i, j) within the budget."""
+    ranges: list[tuple[int, int]] = []
+    remaining = sum(counts)
+    i = 0
+    while i < len(counts):
+        passages_left = max(1, -(-remaining // budget))
+        target = remaining / passages_left
+        j, size = i + 1, counts[i]
+        while j < len(counts) and size + counts[j] <= budget and size + counts[j] / 2 <= target:
+            size += counts[j]
+            j += 1
+        ranges.append((i, j))
+        remaining -= size
+        i = j
+    return ranges

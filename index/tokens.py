@@ -1,0 +1,121 @@
+"""The token budget of a passage: counting tokens through tiktoken, with a vocabulary that we ship.
+
+Passages are measured in these tokens, not in those of the embedding model, so that they (and every
+saved reference to them) stay where they are when the model changes.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index.errors import ClippingsError
+
+if TYPE_CHECKING:
+    import tiktoken
+
+VOCABULARY = Path(__file__).with_name("passage.tiktoken")
+VOCABULARY_SHA256 = "d4ab842580f3cc75cdc08905b7b60cd43dc48d10cddfd8d37639936aaf3e125e"
+PATTERN = (
+    r"['’](?:s|t|d|m|ll|re|ve)\b"
+    r"| ?[\p{L}\p{M}]{1,64}"
+    r"| ?\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{M}\p{N}]{1,16}"
+    r"|\s{1,64}"
+)
+"""Where text is cut before merging. Every piece is bounded: merging takes time that grows with the
+square of a piece's length, and an article may be one endless line."""
+
+
+class VocabularyError(ClippingsError):
+    """A token vocabulary is unknown, damaged, or cannot be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounter:
+    """Counts the tokens of a text. Text that looks like a special token counts as the text it is."""
+
+    name: str
+    fingerprint: str
+    """Changes whenever the counts may; an index keeps it beside its passages."""
+    encoding: tiktoken.Encoding
+
+    def count_batch(self, texts: Iterable[str]) -> list[int]:
+        """The number of tokens of each text."""
+        encode = self.encoding.encode_ordinary
+        return [len(encode(text)) for text in texts]
+
+    def count(self, text: str) -> int:
+        """The number of tokens of one text."""
+        return self.count_batch([text])[0]
+
+
+@functools.lru_cache
+def load_encoding(name: str = "clippings") -> TokenCounter:
+    """The token counter called ``name``: ours, or one of tiktoken's named encodings.
+
+    Args:
+        name: ``clippings``, which is shipped, or a name that tiktoken knows, such as
+            ``cl100k_base`` or ``o200k_base``, which it downloads at first use.
+
+    Raises:
+        VocabularyError: there is no such encoding, its file is damaged, or it cannot be downloaded.
+    """
+    if name == "clippings":
+        return TokenCounter(name, _fingerprint(PATTERN, VOCABULARY_SHA256), _shipped())
+    # tiktoken checks the hash of what it downloads, so the name alone says what the counts will be.
+    return TokenCounter(name, _fingerprint(name), _named(name))
+
+
+def read_ranks(path: Path, sha256: str) -> dict[bytes, int]:
+    """Read a ``.tiktoken`` file (a token in base64 and its rank on each line) if it has this hash.
+
+    tiktoken's own reader keeps a copy of every file in a shared temporary folder, and fails where
+    ``TIKTOKEN_CACHE_DIR`` is read-only; for a file that is already here that is all risk, no gain.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise VocabularyError(
+            f"The token vocabulary {path} cannot be read ({error.strerror or error}); install Clippings again."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise VocabularyError(f"The token vocabulary {path} is damaged; install Clippings again.")
+    pairs = (line.split() for line in data.splitlines())
+    return {base64.b64decode(token): int(rank) for token, rank in pairs}
+
+
+def _shipped() -> tiktoken.Encoding:
+    import tiktoken  # late: it loads a regex engine, and asking needs no budget
+
+    ranks = read_ranks(VOCABULARY, VOCABULARY_SHA256)
+    return tiktoken.Encoding("clippings", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
+
+
+def _named(name: str) -> tiktoken.Encoding:
+    import tiktoken  # late: see above
+
+    known = tiktoken.list_encoding_names()
+    if name not in known:
+        raise VocabularyError(
+            f"There is no token vocabulary {name!r}. Use clippings, or one of: {', '.join(sorted(known))}."
+        )
+    try:
+        return tiktoken.get_encoding(name)
+    # OSError: no network or no place to keep the file (the errors of requests are OSErrors too);
+    # ValueError: what came is not what was asked for.
+    except (OSError, ValueError) as error:
+        raise VocabularyError(
+            f"The token vocabulary {name!r} is downloaded at first use, and that failed "
+            f"({type(error).__name__}). Use clippings, which needs no network, or name in TIKTOKEN_CACHE_DIR "
+            f"a folder that holds the file."
+        ) from error
+
+
+def _fingerprint(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
