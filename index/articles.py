@@ -77,7 +77,7 @@ class _Header:
         try:
             self.date = datetime.date.fromisoformat(value)
         except ValueError:
-            self.warning = f"{where}: {value[:40]!r} is no date; write it as YYYY-MM-DD. Kept without a date."
+            self.warning = f"{where}: {value[:40]!r} is no date; write it as YYYY-MM-DD."
 
     def set_key(self, key: str, value: str, start: int, where: str) -> None:
         """Take one ``key: value`` pair whose value stands at ``start``; quotes around it are dropped."""
@@ -105,10 +105,13 @@ def read_article(path: Path, name: str | None = None) -> Article:
         name: the path to record in the article; ``path.name`` if left out.
 
     Raises:
-        ArticleError: the file is missing, empty, too large, binary, or in no known encoding. The
-            message names the file and what would help.
+        ArticleError: the file is missing, empty, too large, binary, in no known encoding, or bears a
+            name in none. The message names the file and what would help.
     """
     name = name if name is not None else path.name
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    if shown != name:
+        raise ArticleError(f"{shown}: the file's name is not in UTF-8; give it another.")
     try:
         if not path.is_file():
             why = "the link points to nothing" if path.is_symlink() and not path.exists() else "there is no such file"

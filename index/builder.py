@@ -7,6 +7,7 @@ build, the index holds whole articles only and the next build goes on from there
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -104,19 +105,25 @@ def add(
     """Add article files to an index, without looking at the rest of its corpus.
 
     A file from outside the corpus folder is copied into it first, so that folder and index hold the
-    same; an unreadable one is not copied but reported in ``skipped``. A file of the folder that the
-    index holds already is read again.
+    same; one that cannot be read, or whose text is there already, is not kept but reported in
+    ``skipped``. A file of the folder that the index holds already is read again.
     """
     directory = Path(index)
     with _opened(directory, wait) as store:
-        report = BuildReport()
-        names = []
+        placed: dict[str, bool] = {}
+        refused = []
         for path in map(Path, paths):
             try:
-                names.append(files.place(path, store.corpus))
+                name, copied = files.place(path, store.corpus)
+                placed.setdefault(name, copied)
             except ArticleError as error:
-                report.skipped.append((str(path), str(error)))
-        return _Build(store, progress, report).files(names)
+                refused.append((str(path), str(error)))
+        report = _Build(store, progress).files(list(placed))
+        for name, _ in report.skipped:
+            if placed[name]:  # a copy that nobody would find again
+                (store.corpus / name).unlink()
+        report.skipped[:0] = refused
+        return report
 
 
 def add_text(
@@ -185,10 +192,10 @@ def _opened(directory: Path, wait: float) -> Iterator[Store]:
 class _Build:
     """One run over files: reads, compares with what is stored, encodes what differs, commits by batches."""
 
-    def __init__(self, store: Store, progress: Progress | None, report: BuildReport | None = None) -> None:
+    def __init__(self, store: Store, progress: Progress | None) -> None:
         self._store = store
         self._progress = progress
-        self._report = report if report is not None else BuildReport()
+        self._report = BuildReport()
         self._lexical = Lexical(store.directory / "lexical")
         self._known = store.known()
         self._done = 0
@@ -196,7 +203,8 @@ class _Build:
     def folder(self, corpus: Path) -> BuildReport:
         """Make the index hold the folder's articles and no others."""
         names = files.scan(corpus)
-        gone = [id_ for path, (id_, _) in self._known.items() if path not in set(names)]
+        present = set(names)
+        gone = [id_ for path, (id_, _) in self._known.items() if path not in present]
         if gone:  # first, so that a file that was renamed is not taken for a copy of itself
             self._store.apply([], gone)
             self._report.removed += len(gone)
@@ -237,16 +245,23 @@ class _Build:
             self._skip(name, str(error))
             return None
         if article.warning:
-            self._report.warnings.append((name, article.warning))
+            self._report.warnings.append((name, f"{article.warning} Kept without a date."))
         if name in self._known and self._known[name][1] == article.hash:
             self._report.unchanged += 1
             return None
-        same = [path for path in self._store.same_text(article) if path != name]
+        same = [path for path in self._store.same_text(article) if path != name and self._still_says(path, article)]
         same += [batch_texts[article.text]] if article.text in batch_texts else []
         if same:
             self._skip(name, f"{name}: the same text as {same[0]}, which is in the index; delete one of the two.")
             return None
         return article
+
+    def _still_says(self, name: str, article: Article) -> bool:
+        """Whether the file of a stored article still holds this text; it may have changed and come later."""
+        try:
+            return read_article(self._store.corpus / name, name).text == article.text
+        except ArticleError:
+            return False
 
     def _skip(self, name: str, why: str) -> None:
         """Report a file as skipped; what the index held under its name is no longer what the file says."""
@@ -321,6 +336,8 @@ def create(
         passage_tokens=passage_tokens or PASSAGE_TOKENS,
         corpus=_relative(corpus, directory),
     )
+    # A lexical index left behind by an earlier store would pass for this one's once it is as many changes old.
+    shutil.rmtree(directory / "lexical", ignore_errors=True)
     return Store.create(directory, settings)
 
 

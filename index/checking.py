@@ -65,6 +65,7 @@ def _folder(library: Library) -> Iterator[str]:
     if not library.corpus.is_dir():
         yield f"The corpus folder {library.corpus} is missing."
         return
+    build = f"python -m index build {library.corpus} --index {library.path}"
     known = library.store.known()
     names = set(files.scan(library.corpus))
     for name in sorted(names - set(known)):
@@ -73,9 +74,9 @@ def _folder(library: Library) -> Iterator[str]:
         except ArticleError:
             continue  # a build reports it
         if not library.store.same_text(article):
-            yield f"{name} is not in the index. Run: python -m index build {library.corpus} --index {library.path}"
+            yield f"{name} is not in the index. Run: {build}"
     for name in sorted(set(known) - names):
-        yield f"{name} is in the index but not in the folder. Run: python -m index build {library.corpus}"
+        yield f"{name} is in the index but not in the folder. Run: {build}"
 
 
 def _articles(library: Library, result: Verification, vectors: bool, progress: Progress | None) -> None:
@@ -83,13 +84,14 @@ def _articles(library: Library, result: Verification, vectors: bool, progress: P
     store = library.store
     counter = load_encoding(store.settings.encoding)
     infos = store.articles()
+    here = set(files.scan(library.corpus))
     for at in range(0, len(infos), _BATCH):
         articles = [article for info in infos[at : at + _BATCH] if (article := store.article(info.id))]
         encoded = encode(articles, store.settings) if vectors else [None] * len(articles)
         for article, again in zip(articles, encoded, strict=True):
             name = article.path
             try:
-                if read_article(library.corpus / name, name).hash != article.hash:
+                if name in here and read_article(library.corpus / name, name).hash != article.hash:
                     result.problems.append(f"{name} has changed since it was indexed. Build again.")
             except ArticleError as error:
                 result.problems.append(str(error))
@@ -106,9 +108,9 @@ def _articles(library: Library, result: Verification, vectors: bool, progress: P
             elif again is not None:
                 pairs = [(np.stack([own[id_].vector for id_ in stored]), again.passage_vectors)]
                 pairs.append((sentence_vectors, again.sentence_vectors))
-                least = min(float(_cosines(a, b).min()) for a, b in pairs)
-                result.least_cosine = min(result.least_cosine, least)
-                if least < LEAST_COSINE:
+                least = float(np.concatenate([_cosines(a, b) for a, b in pairs]).min())
+                result.least_cosine = float(np.minimum(result.least_cosine, least))
+                if not least >= LEAST_COSINE:  # so that what is no number is wrong too
                     result.problems.append(f"{name}: encoding it again gives other vectors. Build a new index.")
             result.articles += 1
             result.passages += len(stored)
@@ -125,7 +127,8 @@ def _derived(library: Library, result: Verification) -> Iterator[str]:
         yield "FAISS holds other passages than the store. Open the index again."
     else:
         for block, vectors in library.store.vectors_after(0):
-            if any(not np.allclose(library.dense.vector(int(i)), v) for i, v in zip(block, vectors, strict=True)):
+            held = np.stack([library.dense.vector(int(id_)) for id_ in block])
+            if not np.allclose(held, vectors, equal_nan=True):
                 yield "FAISS holds other vectors than the store. Open the index again."
                 break
     stored = (result.passages, result.sentences)
@@ -142,4 +145,6 @@ def _findable(library: Library, id_: int, text: str) -> bool:
 
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.asarray((a * b).sum(axis=1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12))
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    both_empty = ~(a.any(axis=1) | b.any(axis=1))  # of a text without a single word the model knows
+    return np.where(both_empty, 1.0, (a * b).sum(axis=1) / np.maximum(lengths, 1e-12))

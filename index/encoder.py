@@ -8,6 +8,7 @@ that knows about prefixes, pooling and windows.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -95,7 +96,7 @@ class Encoder:
         """Normalised vectors of questions, shape (n, dimension)."""
         if self._tokenizer is not None:  # no prefix: a question is a passage without sentences
             found = self.encode_passages([PassageText(question, ()) for question in questions])
-            return np.stack([vectors.passage for vectors in found])
+            return self._rows([vectors.passage for vectors in found])
         with self._lock:
             return self._rows(self._model.encode_query(list(questions), **_QUIET))
 
@@ -186,19 +187,33 @@ def _load(name: str) -> SentenceTransformer:
 
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     disable_progress_bar()
-    location = str(_packaged_model()) if name == DEFAULT_MODEL else name
-    local = Path(location).is_dir()
+    location = str(packaged_model()) if name == DEFAULT_MODEL else name
     try:
-        return SentenceTransformer(location, device="cpu", local_files_only=local)
+        try:
+            return SentenceTransformer(location, device="cpu", local_files_only=True)
+        except Exception:  # it may be one that has not been downloaded yet
+            if Path(location).exists():
+                raise
+        _reach_hub()
+        return SentenceTransformer(location, device="cpu")
     except Exception as error:  # the hub, the file system and torch each raise their own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
-            f"The embedding model {name!r} cannot be loaded: {reason[:300]} Give the folder of a "
+            f"The embedding model {name!r} cannot be loaded: {reason[:300].rstrip('.')}. Give the folder of a "
             f"sentence-transformers model, a hub name that this machine can reach, or {DEFAULT_MODEL!r}."
         ) from error
 
 
-def _packaged_model() -> Path:
+def _reach_hub() -> None:
+    """Fail at once where the model hub cannot be reached: loading from it would try again for a minute first."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    with contextlib.suppress(HfHubHTTPError):  # it answers, whatever it says
+        HfApi().model_info(f"sentence-transformers/{DEFAULT_MODEL}", timeout=10)
+
+
+def packaged_model() -> Path:
     """The folder of the packaged default model, its weights checked against the official hash."""
     import importlib.util
 

@@ -37,8 +37,8 @@ def is_article_name(name: str) -> bool:
     return path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.stem.lower() != "readme"
 
 
-def place(path: Path, corpus: Path) -> str:
-    """The name of a file within the corpus folder; one from elsewhere is copied in.
+def place(path: Path, corpus: Path) -> tuple[str, bool]:
+    """The name of a file within the corpus folder, and whether it was copied there from elsewhere.
 
     Raises:
         ArticleError: it is no readable article, or another article bears its name.
@@ -50,16 +50,16 @@ def place(path: Path, corpus: Path) -> str:
         name = inside.relative_to(corpus).as_posix()
         if not is_article_name(inside.name) or any(part.startswith(".") for part in Path(name).parts):
             raise ArticleError(f"{name}: hidden files and READMEs are no articles; give it another name.")
-        return name
+        return name, False
     read_article(path)  # so that nothing unreadable is copied
     data = path.read_bytes()
     name = safe_name(path.name)
     target = corpus / name
-    if target.exists():
+    if target.is_file():
         if target.read_bytes() == data:
-            return name
+            return name, False
         raise ArticleError(f"{name}: the corpus folder has another article of that name; rename one of the two.")
-    return _write_new(data, name, corpus)
+    return _write_new(data, name, corpus), True
 
 
 def write(data: bytes, title: str, corpus: Path) -> str:
@@ -74,12 +74,17 @@ def compose(text: str, title: str = "", date: str = "", source: str = "") -> byt
         ArticleError: there is no text, or it is too long.
     """
     stated = [("title", title), ("date", date), ("source", source)]
-    pairs = [(key, " ".join(value.split())) for key, value in stated if value.strip()]
+    pairs = [(key, _quoted(" ".join(value.split()))) for key, value in stated if value.strip()]
     lines = ["---", *(f"{key}: {value}" for key, value in pairs), "---", ""] if pairs else []
     data = "\n".join([*lines, text.strip("\n"), ""]).encode("utf-8", "replace")
     if not text.strip():
         raise ArticleError("There is no text to add; paste the article's text.")
     return data
+
+
+def _quoted(value: str) -> str:
+    """A value of front matter; quotes around it are dropped in reading, so one that has its own gets more."""
+    return f"'{value}'" if value[0] == value[-1] and value[0] in "\"'" else value
 
 
 def trash(corpus: Path, name: str) -> None:

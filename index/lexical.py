@@ -56,6 +56,8 @@ class Lexical:
         if self._folder is not None:
             (self._folder / name).mkdir(parents=True, exist_ok=True)
             path = str(self._folder / name)
+            if not tantivy.Index.exists(path):  # so that a state left behind does not pass it for a full one
+                (self._folder / _STATE).unlink(missing_ok=True)
         index = tantivy.Index(_schema(), path=path)
         index.register_tokenizer("news", self._analyzer)
         return index

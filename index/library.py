@@ -67,7 +67,7 @@ class Library:
 
     def article(self, id_: int) -> Article | None:
         """One article with its text, or None if it has been removed."""
-        return self._articles(id_)  # ids are never reused and articles never change, so caching is safe
+        return self._articles(id_)  # kept until the next change
 
     def sources(self) -> list[str]:
         """The sources that articles state, in alphabetical order."""
@@ -111,6 +111,7 @@ class Library:
                     self.dense.add(ids, vectors)
                     self._last_passage = int(ids[-1])
                 self._generation = generation
+                self._articles.cache_clear()  # an article that was removed is not to be had any more
             if self.lexical.generation != generation:
                 self._follow_lexical(generation)
 

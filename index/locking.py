@@ -10,7 +10,7 @@ from types import TracebackType
 
 import filelock
 
-from index.errors import IndexBusyError
+from index.errors import ClippingsError, IndexBusyError
 
 WAIT_SECONDS = 10.0
 
@@ -24,10 +24,10 @@ class BuildLock:
 
     Raises:
         IndexBusyError: on entering, when another holder did not finish in time; it says who that is.
+        ClippingsError: on entering, when the directory cannot be written.
     """
 
     def __init__(self, directory: Path, wait: float = WAIT_SECONDS) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._wait = wait
         self._lock = filelock.FileLock(directory / "build.lock", thread_local=False)
@@ -49,13 +49,19 @@ class BuildLock:
 
     def __enter__(self) -> BuildLock:
         try:
+            self._directory.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=self._wait)
+            self._note("building")
         except filelock.Timeout as error:
             raise IndexBusyError(
                 f"{self._describe_holder()} is writing to the index at {self._directory}. "
                 "Wait until it is done, or stop it, and try again."
             ) from error
-        self._note("building")
+        except OSError as error:
+            self._lock.release()
+            raise ClippingsError(
+                f"The index folder {self._directory} cannot be written ({error.strerror or error})."
+            ) from error
         return self
 
     def __exit__(

@@ -15,7 +15,14 @@ PASSAGE_TOKENS = 160
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 _UNIT_START = re.compile(r"[ \t]*(?:#{1,6} |[-*•>] |\d{1,3}[.)] |\|)")
 _SENTENCE_END = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
-_QUESTION_THEN_TAG = re.compile(r"[?!…][\"”’']+\s*$")
+_QUOTES = str.maketrans(dict.fromkeys('"“”„«»‘', " "))
+_CLOSING = re.compile(r"[\"”’»')\]]*")
+_QUOTE_END = re.compile(r"[?!.…,][\"”’»']+$")
+_QUOTED_QUESTION_END = re.compile(r"[?!…,][\"”’»']+$")
+_SAID = re.compile(
+    r"(?:(?:(?:Mr|Mrs|Ms|Dr|Gen|Sen|[A-Z])\.|[\w’'-]+) ){1,4}"
+    r"(?:said|says|asked|asks|added|told|wrote|tweeted|replied)\b"
+)
 _WRAP_WIDTH = (45, 110)
 """Lines this long, one below the other, are one paragraph wrapped by hand."""
 
@@ -57,17 +64,11 @@ def split_sentences(text: str, start: int = 0) -> list[Sentence]:
 
     Boundaries inside a paragraph are sentencex's; a blank line always ends a sentence.
     """
-    import sentencex  # late: asking needs no splitter
-
     sentences: list[Sentence] = []
     for block_start, block_end in _paragraphs(text, start):
         block = text[block_start:block_end]
-        cuts = [0]
-        for boundary in sentencex.get_sentence_boundaries("en", block):
-            cut = boundary["start_index"]
-            if cut > cuts[-1] and not _belongs_together(block, cut):
-                cuts.append(cut)
-        for begin, end in zip(cuts, [*cuts[1:], len(block)], strict=True):
+        cuts = _cuts(block)
+        for begin, end in zip([0, *cuts], [*cuts, len(block)], strict=True):
             piece = block[begin:end]
             stripped = piece.strip()
             if stripped:
@@ -76,9 +77,36 @@ def split_sentences(text: str, start: int = 0) -> list[Sentence]:
     return sentences
 
 
-def _belongs_together(block: str, cut: int) -> bool:
-    """Whether a boundary that sentencex sees is none: a quoted question goes on into “… he asked”."""
-    return bool(_QUESTION_THEN_TAG.search(block[:cut][-8:])) and block[cut:].lstrip()[:1].islower()
+def _cuts(block: str) -> list[int]:
+    """Where a paragraph's second and later sentences begin.
+
+    sentencex takes whatever stands between quotation marks for one sentence, and people are quoted with
+    several, so it is shown the paragraph without the marks; they are dealt out again here.
+    """
+    import sentencex  # late: asking needs no splitter
+
+    unquoted, end = block.translate(_QUOTES), len(block.rstrip())
+    cuts: list[int] = []
+    last = 0
+    for boundary in sentencex.get_sentence_boundaries("en", unquoted):
+        cut = boundary["start_index"]
+        while cut > last and unquoted[cut - 1].isspace():
+            cut -= 1
+        # Marks that touch the sentence before close it; those after the white space open the next.
+        closing = _CLOSING.match(block, cut)
+        cut = closing.end() if closing and cut else cut
+        if last < cut < end and not _goes_on_after_quote(block, cut):
+            cuts.append(cut)
+            last = cut
+    return cuts
+
+
+def _goes_on_after_quote(block: str, cut: int) -> bool:
+    """Whether a sentence goes on after the quotation in it has ended: “Who pays?” he asked."""
+    said, rest = block[max(0, cut - 8) : cut], block[cut : cut + 80].lstrip()
+    if rest[:1].islower():
+        return _QUOTE_END.search(said) is not None
+    return _QUOTED_QUESTION_END.search(said) is not None and _SAID.match(rest) is not None
 
 
 def _paragraphs(text: str, start: int) -> list[tuple[int, int]]:

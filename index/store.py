@@ -201,16 +201,15 @@ class Store:
             meta = {key: json.loads(value) for key, value in rows}
             found = meta.pop("format")
             meta.pop("generation")
-        except (sqlite3.DatabaseError, ValueError, KeyError) as error:
-            raise IndexStateError(
-                f"The index at {directory} cannot be read ({error}). {_rebuild_advice(directory)}"
-            ) from error
-        if found != FORMAT:
+            settings = Settings(**meta) if found == FORMAT else None
+        except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+            raise _unreadable(directory, error) from error
+        if settings is None:
             raise IndexStateError(
                 f"The index at {directory} is of format {found}; this version of Clippings reads format "
                 f"{FORMAT}. {_rebuild_advice(directory)}"
             )
-        return cls(directory, Settings(**meta))
+        return cls(directory, settings)
 
     def close(self) -> None:
         """Close every thread's connection."""
@@ -399,12 +398,24 @@ class Store:
             f'SELECT {row}.id, substr(a.text, {row}.start + 1, {row}."end" - {row}.start), a.date, a.source '
             f"FROM {tables} JOIN articles a ON a.id = p.article WHERE {condition}"
         )
-        for id_, text, date, source in self._connection().execute(query, (last,)):
-            yield TextRow(id_, text, _date(date), source)
+        with self._reading() as connection:
+            for id_, text, date, source in connection.execute(query, (last,)):
+                yield TextRow(id_, text, _date(date), source)
 
     def _vectors(self, blobs: Sequence[bytes]) -> Vectors:
+        if any(len(blob) != 2 * self.settings.dimension for blob in blobs):
+            raise _unreadable(self.directory, "a vector of another length")
         flat = np.frombuffer(b"".join(blobs), np.float16).astype(np.float32)
         return flat.reshape(-1, self.settings.dimension)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._connection()
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # a lock that was not had in time, say: nothing is damaged
+                raise
+            raise _unreadable(self.directory, error) from error
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -431,7 +442,8 @@ class Store:
             raise ClippingsError(f"The index at {self.directory} cannot be written ({error}).") from error
 
     def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
-        return self._connection().execute(query, values).fetchall()
+        with self._reading() as connection:
+            return connection.execute(query, values).fetchall()
 
     def _one(self, query: str) -> int:
         return int(self._all(query)[0][0])
@@ -448,6 +460,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
     return connection
 
 
@@ -508,6 +523,10 @@ def _date(value: str | None) -> datetime.date | None:
 
 def _text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _unreadable(directory: Path, why: object) -> IndexStateError:
+    return IndexStateError(f"The index at {directory} cannot be read ({why}). {_rebuild_advice(directory)}")
 
 
 def _rebuild_advice(directory: Path) -> str:

@@ -1,0 +1,8 @@
+"""Question in, evidence out."""
+
+from __future__ import annotations
+
+from qa.answering import Answer, Evidence, answer
+from qa.retriever import Hit, retrieve
+
+__all__ = ["Answer", "Evidence", "Hit", "answer", "retrieve"]

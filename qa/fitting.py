@@ -1,0 +1,195 @@
+"""Learning the few numbers of ``parameters.json`` from questions: ranking weights, confidence, threshold.
+
+The ranking weights maximise the probability of the gold sentence among a question's candidates under
+a softmax (the conditional logit of McFadden 1973, ListNet's top-one loss), each training file counting
+the same. The confidence is a logistic regression of "the best sentence is the gold one".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import ClippingsError
+from qa import parameters
+from qa.answering import Features, confidence, features
+from qa.evaluation import Asked, answered_at, asked_of, auc, index_of, is_gold, read_questions, spread
+from qa.retriever import Hit, Signals, fuse, read_question, search
+
+if TYPE_CHECKING:
+    from index.library import Library
+
+Matrix = NDArray[np.float64]
+
+_L2 = 1e-3
+_HELD = {"dense_passage": 10.0, "bm25_passage": 0.22}
+"""Weights that are not learnt: the training posts and reviews are short, one passage or two, and say nothing of how
+much a passage counts among the passages of long articles. Chosen on the development sets (docs/ranking.md)."""
+
+_FALSE_ANSWERS = 0.05
+"""The threshold lets this share of the unanswerable fitting questions through."""
+
+
+def fit(
+    train: Sequence[Path], dev: Sequence[Path], library: Library | None, limit: int, out: Path | None = None
+) -> str:
+    """Fit everything, write the parameters, and return a report of what they do on questions not fitted on.
+
+    Args:
+        train: SQuAD-form files for the ranking; ``limit`` questions of each, evenly spread.
+        dev: SQuAD-form files for the confidence, every other question fitted on, the rest reported.
+            A list of questions without contexts is asked of the library as unanswerable.
+        library: the index whose articles some files' contexts are; other files get an index of their own.
+        out: where to write; the file in use if left out.
+    """
+    problems = [_ranking_problem(path, library, limit) for path in train]
+    ranking = _fit_ranking(problems)
+    asked = [row for path in dev for row in _confidence_rows(path, library, ranking)]
+    fitted, held = asked[::2], asked[1::2]
+    weights = _fit_confidence(fitted)
+    unanswerable = sorted(confidence(row.features, weights) for row in fitted if not row.answerable)
+    threshold = unanswerable[int((1 - _FALSE_ANSWERS) * len(unanswerable))] if unanswerable else 0.5
+    learnt = {
+        "made by": "python -m qa fit --train "
+        + " ".join(p.name for p in train)
+        + " --dev "
+        + " ".join(p.name for p in dev),
+        "ranking": {key: round(value, 4) for key, value in dataclasses.asdict(ranking).items()},
+        "confidence": {key: round(value, 4) for key, value in weights.items()},
+        "threshold": round(threshold, 4),
+    }
+    (out or parameters.FILE).write_text(json.dumps(learnt, indent=2) + "\n", encoding="utf-8")
+    return _report(held, weights, threshold)
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return " ".join(path.name for path in paths)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Row:
+    """One development question, asked: what the confidence sees, and what is true."""
+
+    file: str
+    features: Features
+    answerable: bool
+    right: bool
+
+
+def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Library, list[Asked]]:
+    """A file's questions, and the library to ask them of: the given one if it holds the contexts."""
+    entries = read_questions(path)
+    if library is not None:
+        try:
+            return library, list(asked_of(library, entries))
+        except ClippingsError:
+            pass  # the contexts are no articles of it
+    here = index_of(entries, folder)
+    return here, list(asked_of(here, entries))
+
+
+def _ranking_problem(path: Path, library: Library | None, limit: int) -> list[tuple[Matrix, NDArray[np.bool_]]]:
+    """For each question its candidates' raw scores, shape (candidates, weights), and which are gold."""
+    problem = []
+    with tempfile.TemporaryDirectory() as folder:
+        here, asked = _opened(path, library, Path(folder))
+        for one in spread([one for one in asked if one.article is not None], limit):
+            hits = search(read_question(one.question, here), here, k=10_000)
+            gold = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
+            if gold.any():
+                problem.append((np.array([_columns(hit.signals) for hit in hits]), gold))
+    print(f"{path.name}: {len(problem)} training questions", file=sys.stderr, flush=True)
+    return problem
+
+
+def _columns(signals: Signals) -> list[float]:
+    """What each weight is multiplied with: the fused score under one weight of 1 and the others 0."""
+    count = len(dataclasses.fields(parameters.Weights))
+    return [fuse(signals, parameters.Weights(*row)) for row in np.eye(count).tolist()]
+
+
+def _fit_ranking(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]]) -> parameters.Weights:
+    from scipy.optimize import minimize  # late: only fitting needs it
+
+    names = [field.name for field in dataclasses.fields(parameters.Weights)]
+    held = np.array([_HELD.get(name, 0.0) for name in names])
+    free = np.array([name not in _HELD for name in names])
+    # Scaled alike, so that the penalty weighs all of them alike.
+    scale = np.mean([np.abs(matrix[:, free]).max(axis=0) for problem in problems for matrix, _ in problem], axis=0)
+
+    def loss(weights: Matrix) -> tuple[float, Matrix]:
+        total, gradient = _L2 * float(weights @ weights), 2 * _L2 * weights
+        for problem in problems:
+            for matrix, gold in problem:
+                scaled = matrix[:, free] / scale
+                scores = scaled @ weights + matrix @ held
+                odds = np.exp(scores - scores.max())
+                right = float(odds[gold].sum())
+                total -= float(np.log(max(right / odds.sum(), 1e-12))) / len(problem) / len(problems)
+                target = np.where(gold, odds, 0) / max(right, 1e-300)
+                gradient = gradient + scaled.T @ (odds / odds.sum() - target) / len(problem) / len(problems)
+        return total, gradient
+
+    found = minimize(loss, np.ones(free.sum()), jac=True, method="L-BFGS-B")
+    held[free] = found.x / scale
+    return parameters.Weights(**dict(zip(names, held.tolist(), strict=True)))
+
+
+def _confidence_rows(path: Path, library: Library | None, ranking: parameters.Weights) -> Iterator[_Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        here, asked = _opened(path, library, Path(folder))
+        for one in asked:
+            hits = search(read_question(one.question, here), here, k=25, weights=ranking)
+            if hits:
+                found = features(read_question(one.question, here), hits, here)
+                yield _Row(path.stem, found, one.article is not None, _right(one, hits[0]))
+    print(f"{path.name}: {len(asked)} development questions", file=sys.stderr, flush=True)
+
+
+def _right(one: Asked, hit: Hit) -> bool:
+    return one.article is not None and is_gold(one, hit.article.id, hit.start, hit.end)
+
+
+def _fit_confidence(rows: Sequence[_Row]) -> dict[str, float]:
+    from sklearn.linear_model import LogisticRegression  # late: only fitting needs it
+
+    matrix = np.array([dataclasses.astuple(row.features) for row in rows])
+    spread_ = matrix.std(axis=0) + 1e-9
+    model = LogisticRegression(max_iter=1000).fit(matrix / spread_, [row.right for row in rows])
+    names = [field.name for field in dataclasses.fields(Features)]
+    weights = dict(zip(names, (model.coef_[0] / spread_).tolist(), strict=True))
+    return {"bias": float(model.intercept_[0]), **weights}
+
+
+def _report(rows: Sequence[_Row], weights: dict[str, float], threshold: float) -> str:
+    """What the confidence does on the rows, by file and over all."""
+    lines = [f"on {len(rows)} development questions that were not fitted on, threshold {threshold:.3f}:"]
+    for file in [*dict.fromkeys(row.file for row in rows), "all"]:
+        chosen = [(row, confidence(row.features, weights)) for row in rows if file in (row.file, "all")]
+        lines.append(f"  {file}: " + ", ".join(f"{key} {value:.3f}" for key, value in _figures(chosen, threshold)))
+    return "\n".join(lines)
+
+
+def _figures(rows: Sequence[tuple[_Row, float]], threshold: float) -> Iterator[tuple[str, Any]]:
+    answerable = [sure for row, sure in rows if row.answerable]
+    unanswerable = [sure for row, sure in rows if not row.answerable]
+    yield "Brier", float(np.mean([(sure - row.right) ** 2 for row, sure in rows]))
+    if answerable:
+        yield "right", float(np.mean([row.right for row, _ in rows if row.answerable]))
+        yield "answered", float(np.mean([sure >= threshold for sure in answerable]))
+        shown = [row.right for row, sure in rows if sure >= threshold]
+        yield "right of those shown", float(np.mean(shown)) if shown else float("nan")
+    if unanswerable:
+        yield "falsely answered", float(np.mean([sure >= threshold for sure in unanswerable]))
+    if answerable and unanswerable:
+        yield "AUC", auc(answerable, unanswerable)
+        yield "answered at 1 % false", answered_at(answerable, unanswerable, 0.01)
+        yield "answered at 5 % false", answered_at(answerable, unanswerable, 0.05)

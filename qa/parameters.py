@@ -1,0 +1,40 @@
+"""The learnt numbers: weights of the ranking and of the confidence, kept in one readable file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+FILE = Path(__file__).with_name("parameters.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the raw scores (``qa.retriever.Signals``) in the fused one."""
+
+    dense_sentence: float
+    dense_passage: float
+    bm25_sentence: float
+    bm25_passage: float
+    bm25_sentence_by_wording: float
+    """Weight of BM25 times wording: how much more a sentence's words count where the question uses the articles'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """All that ``python -m qa fit`` learns."""
+
+    ranking: Weights
+    confidence: dict[str, float]
+    """Weights of ``qa.answering.Features`` by name, and ``bias``."""
+    threshold: float
+    """The least confidence at which an answer is shown as one."""
+
+
+@lru_cache(maxsize=1)
+def load_parameters() -> Parameters:
+    """The parameters that ship with Clippings."""
+    values = json.loads(FILE.read_text(encoding="utf-8"))
+    return Parameters(Weights(**values["ranking"]), values["confidence"], values["threshold"])

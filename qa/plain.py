@@ -1,0 +1,55 @@
+"""Hits and answers as plain JSON values, for programs: the terminal's ``--json`` and the chat's endpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from index.articles import Article
+from qa.answering import Answer, Evidence
+from qa.retriever import Hit
+
+
+def article_row(article: Article) -> dict[str, Any]:
+    """What a program needs to name an article; the file's text is not repeated."""
+    return {
+        "path": article.path,
+        "title": article.title,
+        "date": article.date.isoformat() if article.date else None,
+        "source": article.source,
+        "url": article.url,
+    }
+
+
+def hit_row(hit: Hit) -> dict[str, Any]:
+    """A sentence with its place, ``[start, end)`` in the article's text."""
+    return {
+        "text": hit.text,
+        "start": hit.start,
+        "end": hit.end,
+        "score": round(hit.score, 4),
+        "article": article_row(hit.article),
+    }
+
+
+def evidence_row(evidence: Evidence) -> dict[str, Any]:
+    """An exact answer with its place, and the sentence it stands in."""
+    return {
+        "text": evidence.hit.article.text[evidence.start : evidence.end],
+        "start": evidence.start,
+        "end": evidence.end,
+        "sentence": hit_row(evidence.hit),
+    }
+
+
+def answer_row(answer: Answer) -> dict[str, Any]:
+    """An answer with its evidence, or with the reason and the nearest sentences."""
+    return {
+        "question": answer.question,
+        "found": answer.found,
+        "text": answer.text,
+        "confidence": round(answer.confidence, 4),
+        "reason": answer.reason,
+        "evidence": [evidence_row(evidence) for evidence in answer.evidence],
+        "nearest": [hit_row(hit) for hit in answer.nearest],
+        "undated_excluded": answer.undated_excluded,
+    }

@@ -1,0 +1,218 @@
+"""From a question to ranked sentences: dense and lexical search, over passages and over sentences, fused.
+
+Candidates are passages, found by the cosine of their vectors and by BM25; hits are the sentences of
+those passages, ranked by one weighted sum of raw scores. Raw scores mean the same for every question,
+which deciding whether anything answers needs. Where a question is put in other words than the
+articles', the words of a sentence mislead, so their weight grows with how well any sentence matches.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from index.articles import Article
+from index.errors import QuestionError
+from index.store import Restriction
+from qa.parameters import Weights, load_parameters
+
+if TYPE_CHECKING:
+    from index.library import Library
+
+MAX_QUESTION_CHARS = 2000
+CANDIDATES = 40
+"""Passages taken from each of the three searches."""
+
+_QUOTED = re.compile(r'"([^"]{2,})"|“([^”]{2,})”|„([^“”]{2,})[“”]|«([^»]{2,})»')
+_PLAIN = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """The raw scores of one sentence, before they are fused."""
+
+    dense_sentence: float
+    """Cosine of the question and the sentence."""
+    dense_passage: float
+    """Cosine of the question and the sentence's passage."""
+    bm25_sentence: float
+    bm25_passage: float
+    wording: float
+    """How far the question is put in the articles' own words: the highest BM25 of any sentence found, over
+    the summed idf of the question's words. The same for all hits of a question; about 0.3 where it is put
+    in other words, 1 and more where a sentence repeats it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A sentence of an article, found for a question: ``article.text[start:end]``."""
+
+    article: Article
+    start: int
+    end: int
+    score: float
+    """The fused score; only its order and differences within one question mean anything."""
+    signals: Signals
+    passage: tuple[int, int]
+    """Where the sentence's passage stands in the article's text."""
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+        return self.article.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question taken apart: its words as the index analyses them, and the phrases it quotes."""
+
+    text: str
+    terms: tuple[str, ...]
+    """Distinct analysed words that carry meaning; all words, if none does."""
+    phrases: tuple[str, ...]
+    restriction: Restriction
+
+
+def retrieve(
+    question: str,
+    library: Library | None = None,
+    k: int = 5,
+    *,
+    since: datetime.date | None = None,
+    until: datetime.date | None = None,
+    source: str | None = None,
+) -> list[Hit]:
+    """The ``k`` sentences that come nearest to answering a question, best first.
+
+    Args:
+        question: in plain words, at most ``MAX_QUESTION_CHARS`` characters. Every "quoted phrase" in
+            it must stand in a sentence for it to be found.
+        library: an opened index; the default one if left out (``CLIPPINGS_INDEX``, or ``.index``).
+        k: how many at most.
+        since, until: only articles of these dates, both included; articles of unknown date are then
+            left out.
+        source: only articles of this source, compared without case.
+
+    Raises:
+        QuestionError: the question is empty or too long, or the restriction contradicts itself.
+        IndexStateError, ModelError: the default index, or the model it was made with, is not there.
+    """
+    if library is None:
+        from index import default_library
+
+        library = default_library()
+    library.follow()
+    return search(read_question(question, library, since, until, source), library, k)
+
+
+def read_question(
+    question: str,
+    library: Library,
+    since: datetime.date | None = None,
+    until: datetime.date | None = None,
+    source: str | None = None,
+) -> Question:
+    """Check a question and take it apart. Raises QuestionError as ``retrieve`` does."""
+    text = question.strip()
+    if not text:
+        raise QuestionError("The question is empty; type what you want to know.")
+    if len(text) > MAX_QUESTION_CHARS:
+        raise QuestionError(
+            f"The question has {len(text):,} characters; ask in at most {MAX_QUESTION_CHARS:,}. "
+            "To add an article instead, put it into the library."
+        )
+    if since and until and since > until:
+        raise QuestionError(f"No day is both since {since} and until {until}; swap the two.")
+    phrases = tuple(next(filter(None, match)).strip() for match in _QUOTED.findall(text))
+    words = library.lexical.terms(text)
+    function_words = _function_terms(library)
+    terms = dict.fromkeys(word for word in words if word not in function_words) or dict.fromkeys(words)
+    restriction = Restriction(since, until, source.strip() or None if source else None)
+    return Question(text, tuple(terms), tuple(phrase for phrase in phrases if phrase), restriction)
+
+
+def search(question: Question, library: Library, k: int, weights: Weights | None = None) -> list[Hit]:
+    """The ``k`` best sentences for a question taken apart by ``read_question``."""
+    vector = library.encode_question(question.text)
+    lexical, restriction = library.lexical, question.restriction
+    if question.phrases:
+        found = [lexical.search_phrase(phrase, 1000, restriction) for phrase in question.phrases]
+        passages = library.store.passages_holding([id_ for id_ in found[0] if all(id_ in other for other in found)])
+    else:
+        passages = {
+            *library.search_dense(vector, CANDIDATES, restriction),
+            *lexical.search_passages(question.terms, CANDIDATES, restriction),
+            *library.store.passages_holding(list(lexical.search_sentences(question.terms, CANDIDATES, restriction))),
+        }
+    rows, vectors = library.store.sentences_of(sorted(passages))
+    if not rows:
+        return []
+    cosines = vectors @ vector
+    passage_rows = library.store.passage_rows(sorted(passages))
+    bm25_sentences = lexical.score_sentences(question.terms, [row.id for row in rows])
+    bm25_passages = lexical.score_passages(question.terms, list(passage_rows))
+    weights = weights or load_parameters().ranking
+    wording = max(bm25_sentences.values(), default=0.0) / max(1.0, sum(lexical.idf(question.terms).values()))
+    scored = []
+    for row, cosine in zip(rows, cosines, strict=True):
+        signals = Signals(
+            dense_sentence=float(cosine),
+            dense_passage=float(passage_rows[row.passage].vector @ vector),
+            bm25_sentence=bm25_sentences.get(row.id, 0.0),
+            bm25_passage=bm25_passages.get(row.passage, 0.0),
+            wording=wording,
+        )
+        scored.append((fuse(signals, weights), row, signals))
+    scored.sort(key=lambda item: (-item[0], item[1].id))
+    hits: list[Hit] = []
+    for score, row, signals in scored:
+        article = library.article(row.article)
+        if article is None or not _holds(article.text[row.start : row.end], question.phrases):
+            continue  # removed a moment ago, or the phrase stands in a neighbouring sentence
+        passage = passage_rows[row.passage]
+        hits.append(Hit(article, row.start, row.end, score, signals, (passage.start, passage.end)))
+        if len(hits) == k:
+            break
+    return hits
+
+
+def fuse(signals: Signals, weights: Weights) -> float:
+    """The score by which sentences are ranked: a weighted sum that trusts a sentence's words by the wording."""
+    return (
+        weights.dense_sentence * signals.dense_sentence
+        + weights.dense_passage * signals.dense_passage
+        + weights.bm25_sentence * signals.bm25_sentence
+        + weights.bm25_passage * signals.bm25_passage
+        + weights.bm25_sentence_by_wording * signals.bm25_sentence * signals.wording
+    )
+
+
+def fold(text: str) -> str:
+    """Text as phrases are compared: without case, accents, kinds of quotation mark, or runs of white space."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN).casefold())
+    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+
+
+def _holds(sentence: str, phrases: tuple[str, ...]) -> bool:
+    if not phrases:
+        return True
+    folded = fold(sentence)
+    return all(re.search(rf"(?<!\w){re.escape(fold(phrase))}(?!\w)", folded) for phrase in phrases)
+
+
+FUNCTION_WORDS = (
+    "a about an and any are as at be been being but by can could did do does doing for from had has have "
+    "he her hers him his how i if in into is it its me my no not of on or our shall she should so some than "
+    "that the their theirs them then there these they this those to up us was we were what when where which "
+    "who whom whose why will with would you your"
+)
+"""Words that questions are made of whatever they ask about; they would match any sentence."""
+
+
+@lru_cache(maxsize=8)
+def _function_terms(library: Library) -> frozenset[str]:
+    return frozenset(library.lexical.terms(FUNCTION_WORDS))
