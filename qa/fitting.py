@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Matrix = NDArray[np.float64]
 
 _L2 = 1e-3
-_HELD = {"dense_passage": 10.0, "bm25_passage": 0.22}
+_HELD = {"dense_passage": 5.0, "bm25_passage": 0.22}
 """Weights that are not learnt: the training posts and reviews are short, one passage or two, and say nothing of how
 much a passage counts among the passages of long articles. Chosen on the development sets (docs/ranking.md)."""
 

@@ -10,9 +10,12 @@ from qa.retriever import Hit
 
 
 def article_row(article: Article) -> dict[str, Any]:
-    """What a program needs to name an article; the file's text is not repeated."""
+    """What a program needs to name an article; its text is not repeated.
+
+    Not "path": gradio's clients take a row with that for a file to download.
+    """
     return {
-        "path": article.path,
+        "file": article.path,
         "title": article.title,
         "date": article.date.isoformat() if article.date else None,
         "source": article.source,

@@ -9,6 +9,7 @@ articles', the words of a sentence mislead, so their weight grows with how well 
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Signals:
     """How far the question is put in the articles' own words: the highest BM25 of any sentence found, over
     the summed idf of the question's words. The same for all hits of a question; about 0.3 where it is put
     in other words, 1 and more where a sentence repeats it."""
+    length: float
+    """The natural logarithm of the sentence's characters: fragments and subheadings seldom answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,7 @@ def search(question: Question, library: Library, k: int, weights: Weights | None
             bm25_sentence=bm25_sentences.get(row.id, 0.0),
             bm25_passage=bm25_passages.get(row.passage, 0.0),
             wording=wording,
+            length=math.log1p(row.end - row.start),
         )
         scored.append((fuse(signals, weights), row, signals))
     scored.sort(key=lambda item: (-item[0], item[1].id))
@@ -188,6 +192,7 @@ def fuse(signals: Signals, weights: Weights) -> float:
         + weights.bm25_sentence * signals.bm25_sentence
         + weights.bm25_passage * signals.bm25_passage
         + weights.bm25_sentence_by_wording * signals.bm25_sentence * signals.wording
+        + weights.length * signals.length
     )
 
 

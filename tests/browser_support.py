@@ -1,0 +1,238 @@
+"""What the tests of the chat share: a small corpus, the chat served over it, and a browser to drive it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from index import build, open_index
+from tests.install_browser import find_browser
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Dialog, Page
+
+    from index import Library
+
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+WIDE = {"width": 1360, "height": 860}
+PHONE = {"width": 390, "height": 844}
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",  # a container's root cannot have one
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+FIRE = """date 2023-03-04 Fire destroys the ferry terminal at Port Ansel
+source: Harbour Gazette
+
+A fire destroyed the wooden ferry terminal at Port Ansel in the early hours of Saturday, leaving the town \
+without its main link to the outer islands.
+
+Nobody was hurt. Two passengers who had been sleeping in the waiting room got out through a window.
+
+The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade.
+
+Forty firefighters from five towns fought the blaze until noon. The wind drove sparks across the basin, where \
+they set light to nets drying on the quay, but the boats had been towed out in time.
+
+A hall from 1908
+
+The terminal was opened in 1908, in the year of the great herring, and had been painted green ever since. \
+It was the last wooden one on the coast.
+
+“I was born across the street, and I never saw the sky through it before,” said Marta Lindqvist, 81, who \
+watched from her kitchen.
+
+The mayor, Henrik Dahl, said the town would put up a tent on the quay by Monday so that tickets could be sold.
+
+The ferry company expects to resume sailings on Tuesday from the fishing harbour. Islanders were told to \
+bring warm clothes, for there is no shelter there.
+
+Insurers put the damage at 14 million kroner. The council had paid for new sprinklers last autumn, but they \
+were to be fitted in May.
+
+Police do not suspect arson. An electric heater in the ticket hall is the most likely cause, the chief \
+inspector, Agnes Brandt, told reporters.
+
+The oldest of the four ferries, the Skua, lost her paint on one side and nothing else.
+"""
+
+CHEESE = """---
+title: Cheesemakers of the Vell valley win their name back
+date: 2022-11-18
+source: Upland Courier
+---
+
+The cheesemakers of the Vell valley have won an eleven-year dispute over the name of their cheese.
+
+A court in the capital ruled on Friday that only cheese ripened in the valley's caves may be called Vellarn. \
+The dairy company Norgold must rename its product within six months.
+
+Vellarn is made from the milk of brown goats and ripens for ninety days on shelves of larch.
+
+“We can sleep again,” said Tomas Ried, who speaks for the twenty-three families that still make it.
+"""
+
+BRIDGE = """The bridge at Low Marsh
+
+Engineers closed the bridge at Low Marsh after a diver found a crack in the second pier.
+
+Drivers must go round by Stanfield, which takes forty minutes. The repair will last until the autumn.
+"""
+
+HOSTILE_TITLE = '<img src=x onerror="window.pwned=1"> ${alert(1)} {{constructor}} \u202etxt.exe'
+HOSTILE = f"""---
+title: {HOSTILE_TITLE}
+date: 2021-05-06
+source: "><svg onload=window.pwned=2> \u202eecruos
+author: {{{{author}}}} ${{alert(2)}}
+url: javascript:window.pwned=3
+---
+
+The zeppelin landed in <script>window.pwned=4</script> Wurzburg with ${{alert(3)}} and {{{{7*7}}}} aboard \
+`${{window.pwned=5}}` & "quotes" \u202eover\u202c at dusk.
+
+A second sentence about the zeppelin says </mark></article><h1 id="owned">broken</h1> nothing more.
+"""
+HOSTILE_FILE = "zeppelin' onclick='window.pwned=6' ${alert(4)} {{x}}.txt"
+
+ARTICLES = {"fire.txt": FIRE, "cheese.md": CHEESE, "bridge.txt": BRIDGE}
+
+
+def write_corpus(folder: Path, articles: dict[str, str]) -> Path:
+    """A corpus folder with these articles, by file name."""
+    folder.mkdir(parents=True)
+    for name, text in articles.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A chat that is being served, and the library under it."""
+
+    url: str
+    library: Library
+
+    @property
+    def corpus(self) -> Path:
+        return self.library.corpus
+
+
+@contextmanager
+def serving(folder: Path, articles: dict[str, str], *, watched: bool = False) -> Iterator[Site]:
+    """The chat over a new library of these articles, on a free port, until the block ends."""
+    from ui.app import create_app, serve
+    from ui.watch import watching
+
+    corpus = write_corpus(folder / "corpus", articles)
+    build(corpus, folder / ".index")
+    library = open_index(folder / ".index")
+    app = create_app(library)
+    url = serve(app, port=free_port(), wait=False)
+    try:
+        if watched:
+            with watching(library.corpus, library.path):
+                yield Site(url, library)
+        else:
+            yield Site(url, library)
+    finally:
+        app.close()
+        library.close()
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser, until the block ends."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=CHROMIUM_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+# Fixtures and helpers; a test module takes the fixtures with pytest_plugins
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page, and fails if it ran an error, opened a dialog, or called another host."""
+    opened: list[Any] = []
+    troubles: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        troubles.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def open_page(site: Site, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": WIDE, "permissions": ["clipboard-read"], **options})
+        opened.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        own_host = urlsplit(site.url).netloc
+
+        def check(url: str) -> None:
+            if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).netloc != own_host:
+                troubles.append(f"called {url}")
+
+        page.on("request", lambda request: check(request.url))
+        page.on("websocket", lambda wire: check(wire.url))
+        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
+        page.on("dialog", dismiss)
+        page.goto(site.url)
+        page.locator(".opening").wait_for()
+        return page
+
+    yield open_page
+    for context in opened:
+        context.close()
+    assert troubles == []
+
+
+def ask(page: Page, question: str, *, turn: int = 0) -> None:
+    page.locator("#question textarea").fill(question)
+    page.locator("#question textarea").press("Enter")
+    page.locator(".turn").nth(turn).wait_for()
+
+
+def keep(page: Page, name: str) -> None:
+    """Keep a screenshot, for people to look at."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.wait_for_timeout(700)  # smooth scrolling comes to rest
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def marked(page: Page) -> str:
+    """The marked sentence, read where it stands, once it has been scrolled to."""
+    from playwright.sync_api import expect
+
+    mark = page.locator("#article mark.sentence").first
+    expect(mark).to_be_in_viewport()
+    return " ".join(page.locator("#article mark.sentence").all_inner_texts())

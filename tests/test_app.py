@@ -1,0 +1,225 @@
+"""The chat without a browser: its endpoints, what it does with the library, and what it refuses."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.browser_support import ARTICLES, FIRE, Site, free_port, serving
+
+pytestmark = pytest.mark.model
+
+WHO = "Which night watchman saw flames above the ticket hall?"
+WATCHMAN = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A chat that is only asked."""
+    with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def client(site: Site) -> Any:
+    from gradio_client import Client
+
+    return Client(site.url, verbose=False, analytics_enabled=False)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Site]:
+    """A chat of the test's own, to change."""
+    with serving(tmp_path, ARTICLES) as served:
+        yield served
+
+
+# Endpoints
+
+
+def test_ask_answers_with_its_evidence(client: Any) -> None:
+    said = client.predict(question=WHO, api_name="/ask")
+
+    assert said["found"] is True
+    assert 0 < said["confidence"] <= 1
+    assert "Ruben Okafor" in said["text"]
+    first = said["evidence"][0]
+    assert FIRE[first["start"] : first["end"]] == first["text"] == said["text"]
+    sentence = first["sentence"]
+    assert FIRE[sentence["start"] : sentence["end"]] == sentence["text"] == WATCHMAN
+    assert first["article"] == {
+        "title": "Fire destroys the ferry terminal at Port Ansel",
+        "source": "Harbour Gazette",
+        "date": "2023-03-04",
+        "file": "fire.txt",
+    }
+
+
+def test_ask_says_when_the_articles_do_not(client: Any) -> None:
+    said = client.predict(question="Who painted the ceiling of the Sistine Chapel?", api_name="/ask")
+
+    assert said["found"] is False
+    assert said["text"] == ""
+    assert said["evidence"] == []
+    assert said["reason"]
+
+
+def test_ask_takes_each_question_by_itself(client: Any) -> None:
+    said = client.predict(question="And when?", api_name="/ask")
+
+    assert said["found"] is False
+    assert "by itself" in said["reason"]
+
+
+def test_retrieve_returns_the_nearest_sentences_best_first(client: Any) -> None:
+    hits = client.predict(question=WHO, k=3, api_name="/retrieve")
+
+    assert len(hits) == 3
+    assert hits[0]["text"] == WATCHMAN
+    assert FIRE[hits[0]["start"] : hits[0]["end"]] == WATCHMAN
+    assert hits[0]["article"]["file"] == "fire.txt"
+    assert hits[0]["score"] >= hits[1]["score"] >= hits[2]["score"]
+
+
+def test_the_endpoints_restrict_by_date_and_source(client: Any) -> None:
+    question = "What did the court rule about the name of the cheese?"
+
+    def paths(**restriction: str) -> set[str]:
+        hits = client.predict(question=question, api_name="/retrieve", **restriction)
+        return {hit["article"]["file"] for hit in hits}
+
+    assert paths(since="2023-01-01") == {"fire.txt"}
+    assert paths(until="2022-12-31") == {"cheese.md"}
+    assert paths(source="Upland Courier") == {"cheese.md"}
+    said = client.predict(question=question, since="2022-01-01", api_name="/ask")
+    assert said["undated_excluded"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"question": ""}, "question"),
+        ({"question": "  \n "}, "question"),
+        ({"question": "w" * 100_000}, "100,000"),
+        ({"question": WHO, "since": "last week"}, "since: 'last week' is no date; write it as YYYY-MM-DD"),
+    ],
+)
+@pytest.mark.parametrize("name", ["/ask", "/retrieve"])
+def test_what_cannot_be_asked_is_refused_with_a_message(
+    client: Any, name: str, arguments: dict[str, str], message: str
+) -> None:
+    with pytest.raises(Exception, match=message) as refused:
+        client.predict(api_name=name, **arguments)
+    assert "Traceback" not in str(refused.value)
+
+
+def test_only_the_two_endpoints_are_named(client: Any) -> None:
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+
+    assert set(named) == {"/ask", "/retrieve"}
+
+
+def test_many_can_ask_at_once(client: Any) -> None:
+    jobs = [client.submit(question=WHO, k=1, api_name="/retrieve") for _ in range(16)]
+
+    assert [job.result(timeout=60)[0]["text"] for job in jobs] == [WATCHMAN] * 16
+
+
+def test_monitoring_and_run_history_are_off(site: Site) -> None:
+    for path in ("monitoring", "monitoring/summary", "gradio_api/monitoring", "gradio_api/runs"):
+        assert httpx.get(site.url + path).status_code >= 400
+    config = httpx.get(f"{site.url}config").json()
+    assert config["run_history"] is False
+    assert config["analytics_enabled"] is False
+
+
+def test_nothing_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[object] = []
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def watched_connect(this: socket.socket, address: Any) -> None:
+        if this.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1"):
+            called.append(address)
+        connect(this, address)
+
+    def watched_look_up(host: Any, *rest: Any, **more: Any) -> Any:
+        if host not in ("127.0.0.1", "::1", "localhost", b"127.0.0.1", None):
+            called.append(host)
+        return look_up(host, *rest, **more)
+
+    monkeypatch.setattr(socket.socket, "connect", watched_connect)
+    monkeypatch.setattr(socket, "getaddrinfo", watched_look_up)
+    with serving(tmp_path, ARTICLES, watched=True) as served:
+        api = f"{served.url}gradio_api/call/ask"  # not through gradio_client, which does call others
+        event = httpx.post(api, json={"data": [WHO, "", "", ""]}).json()["event_id"]
+        assert "Ruben Okafor" in httpx.get(f"{api}/{event}").text
+        time.sleep(1)
+
+    assert called == []
+
+
+# Starting
+
+
+def test_a_port_in_use_is_said_and_not_traced(own: Site) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = start("--port", port, "--index", str(own.library.path))
+
+    assert done.returncode == 1
+    assert f"Port {port} on 127.0.0.1 cannot be used; take another with --port." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_index_is_said_with_what_to_run(tmp_path: Path) -> None:
+    done = start("--index", str(tmp_path / "none"))
+
+    assert done.returncode == 1
+    assert "python -m index" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "²"])
+def test_what_is_no_port_is_said(port: str) -> None:
+    done = start(f"--port={port}")
+
+    assert done.returncode == 2
+    assert f"{port!r} is no port; take a number from 1 to 65535" in done.stderr
+
+
+def test_a_host_that_is_not_ours_is_said(own: Site) -> None:
+    done = start("--host", "192.0.2.1", "--port", str(free_port()), "--index", str(own.library.path))
+
+    assert done.returncode == 1
+    assert "on 192.0.2.1 cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ui", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_command_serves_until_it_is_interrupted(own: Site) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "ui", "--port", str(port), "--index", str(own.library.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout
+            assert running.stdout.readline().startswith(f"Clippings is at http://127.0.0.1:{port}/")
+            assert "Clippings" in httpx.get(f"http://127.0.0.1:{port}/").text
+        finally:
+            running.send_signal(2)
+            _, errors = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert "Traceback" not in errors

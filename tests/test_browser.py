@@ -1,0 +1,234 @@
+"""Asking as a person does, in headless Chromium: the answer, its mark, other clippings, copying, the keyboard."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import qa
+from tests.browser_support import ARTICLES, Site, ask, keep, marked, serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.model]
+
+WHO = "Which night watchman saw flames above the ticket hall?"
+WATCHMAN = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
+CAUSE = "Which chief inspector told reporters that an electric heater is the most likely cause?"
+HEATER = (
+    "An electric heater in the ticket hall is the most likely cause, the chief inspector, Agnes Brandt, told reporters."
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A chat that is only asked."""
+    with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
+        yield served
+
+
+def paragraph_of_mark(page: Page) -> str:
+    return str(page.locator("#article p:has(mark.sentence)").inner_text())
+
+
+def test_asking_marks_the_answering_sentence_where_it_stands(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit(site)
+    keep(page, "opening-light")
+    ask(page, CAUSE)
+    expect(page.locator(".turn .question")).to_have_text(CAUSE)
+    expect(page.locator(".turn .answer")).to_have_text(HEATER)
+    expect(page.locator("#article h1")).to_have_text("Fire destroys the ferry terminal at Port Ansel")
+    expect(page.locator("#article .byline")).to_have_text("Harbour Gazette · 4 March 2023")
+
+    assert marked(page) == HEATER
+    assert paragraph_of_mark(page) == f"Police do not suspect arson. {HEATER}"
+    assert page.locator("#article .body").inner_text().count(HEATER) == 1
+    expect(page.locator(".turn .origin").first).to_have_text(
+        "Fire destroys the ferry terminal at Port Ansel · Harbour Gazette · 4 March 2023"
+    )
+    expect(page.locator(".turn .sure")).to_have_text(re.compile("sure", re.IGNORECASE))
+    expect(page.locator("#question textarea")).to_have_value("")
+    keep(page, "answer-light")
+
+
+def test_the_exact_answer_is_marked_within_its_sentence(
+    site: Site, visit: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playwright.sync_api import expect
+
+    def exact(*arguments: Any, **more: Any) -> qa.Answer:
+        said = qa.answer(*arguments, **more)
+        first = said.evidence[0]
+        start = first.hit.article.text.index("Ruben Okafor")
+        narrowed = dataclasses.replace(first, start=start, end=start + len("Ruben Okafor"))
+        return dataclasses.replace(said, text="Ruben Okafor", evidence=(narrowed, *said.evidence[1:]))
+
+    monkeypatch.setattr("ui.desk.answer", exact)
+    page = visit(site)
+    ask(page, WHO)
+
+    expect(page.locator(".turn .answer")).to_have_text("Ruben Okafor")
+    expect(page.locator(".turn .lead .quote")).to_have_text(WATCHMAN)
+    assert marked(page) == WATCHMAN
+    expect(page.locator("#article mark.sentence mark.exact")).to_have_text("Ruben Okafor")
+    colours = [
+        page.locator(selector).evaluate("element => getComputedStyle(element).backgroundColor")
+        for selector in ("#article mark.sentence", "#article mark.exact")
+    ]
+    assert len({*colours, "rgba(0, 0, 0, 0)"}) == 3
+    keep(page, "exact-light")
+
+
+def test_clicking_another_clipping_opens_it_and_marks_its_sentence(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit(site)
+    ask(page, CAUSE)
+    assert marked(page) == HEATER
+    other = page.locator(".turn .clippings .open").first
+    sentence = other.locator(".quote").inner_text()
+    assert sentence != HEATER
+    other.click()
+    expect(page.locator("#article mark.sentence")).to_have_text(sentence)
+    expect(other).to_have_attribute("aria-current", "true")
+
+    assert marked(page) == sentence
+    page.locator(".turn .lead .open").click()
+    expect(page.locator("#article mark.sentence")).to_have_text(HEATER)
+    page.locator("#article").evaluate("element => element.scrollTo(0, 0)")
+    page.locator(".turn .lead .open").click()  # once more: it is scrolled to again
+    assert marked(page) == HEATER
+
+
+def test_one_more_click_copies_a_citation(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit(site, permissions=["clipboard-read", "clipboard-write"])
+    ask(page, WHO)
+    button = page.locator(".turn .lead .copy")
+    button.click()
+    expect(button).to_have_text("Copied")
+
+    assert page.evaluate("navigator.clipboard.readText()") == (
+        f"“{WATCHMAN}” (Fire destroys the ferry terminal at Port Ansel, Harbour Gazette, 4 March 2023)"
+    )
+
+
+def test_what_the_articles_do_not_say_is_said_plainly(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit(site)
+    ask(page, "Who painted the ceiling of the Sistine Chapel?")
+    expect(page.locator(".turn .unsaid")).to_contain_text("The articles do not say")
+    expect(page.locator(".turn .answer")).to_have_count(0)
+    expect(page.locator(".turn h3")).to_have_text("What comes nearest")
+    expect(page.locator("#article")).to_contain_text("Nothing is marked, because nothing answers.")
+    keep(page, "unanswered-light")
+    nearest = page.locator(".turn .clippings .open").first
+    nearest.click()
+    assert marked(page) == nearest.locator(".quote").inner_text()
+    ask(page, "And when?", turn=1)
+    expect(page.locator(".turn").nth(1).locator(".unsaid")).to_contain_text("Each question is taken by itself")
+
+
+def test_questions_that_cannot_be_taken_are_refused_and_stay_in_the_box(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit(site)
+    ask(page, "")
+    expect(page.locator(".turn .refused")).to_be_visible()
+    ask(page, "x" * 100_000, turn=1)
+    expect(page.locator(".turn").nth(1).locator(".refused")).to_contain_text("100,000")
+    expect(page.locator("#question textarea")).to_have_value("x" * 100_000)
+
+
+def test_answers_can_be_narrowed_by_date_and_source(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit(site)
+    page.locator("#filters > .label-wrap").click()
+    expect(page.locator("#since input")).to_have_attribute("type", "date")
+    page.locator("#since input").fill("2023-03-05")
+    keep(page, "filters-light")
+    ask(page, WHO)
+    expect(page.locator(".turn .unsaid")).to_be_visible()
+    expect(page.locator(".turn .note")).to_have_text("1 article of unknown date left out by the dates you set.")
+    page.locator("#since input").fill("2023-03-04")
+    ask(page, WHO, turn=1)
+    expect(page.locator(".turn").nth(1).locator(".answer")).to_have_text(WATCHMAN)
+    page.locator("#source input").click()
+    page.get_by_role("option", name="Upland Courier").click()
+    page.locator("#since input").fill("")
+    ask(page, WHO, turn=2)
+    expect(page.locator(".turn").nth(2)).not_to_contain_text("Okafor")
+
+
+def test_the_page_may_call_no_other_host(site: Site, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(site.url)
+    page.locator(".opening").wait_for()
+    blocked = page.evaluate(
+        """() => new Promise((resolve) => {
+            document.addEventListener('securitypolicyviolation', (refused) => resolve(refused.blockedURI));
+            document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.2:9/pixel.png'}));
+            setTimeout(() => resolve('nothing'), 3000);
+        })"""
+    )
+    page.close()
+
+    assert blocked == "http://127.0.0.2:9/pixel.png"
+
+
+def test_nobody_sees_the_questions_of_another(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    mine, yours = visit(site), visit(site)
+    ask(mine, WHO)
+    ask(yours, "When was the terminal opened?")
+    expect(mine.locator(".turn")).to_have_count(1)
+    expect(yours.locator(".turn")).to_have_count(1)
+    ask(mine, CAUSE, turn=1)
+    expect(mine.locator(".turn")).to_have_count(2)
+    mine.locator(".clear").click()
+    expect(mine.locator(".turn")).to_have_count(0)
+    yours.reload()
+    yours.locator(".opening").wait_for()
+    expect(yours.locator(".turn")).to_have_count(0)
+
+
+def test_everything_can_be_reached_with_the_keyboard(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit(site)
+    expect(page.locator("#question textarea")).to_be_focused()
+    page.keyboard.type(CAUSE)
+    page.keyboard.press("Enter")
+    page.locator(".turn .clippings .open").first.wait_for()
+    seen = []
+    for _ in range(40):
+        page.keyboard.press("Shift+Tab")
+        seen.append(
+            page.evaluate("document.activeElement.className + '|' + (document.activeElement.dataset.room || '')")
+        )
+        if seen[-1].startswith("open|"):
+            break
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    sentence = page.evaluate("document.activeElement.querySelector('.quote').textContent")
+    page.keyboard.press("Enter")
+    expect(page.locator("#article mark.sentence")).to_have_text(sentence)
+    assert outline == "solid"
+    for _ in range(60):
+        page.keyboard.press("Shift+Tab")
+        if page.evaluate("document.activeElement.dataset.room") == "library":
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("#search input")).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.locator("#question textarea")).to_be_focused()

@@ -1,0 +1,125 @@
+"""What the page can do, without the page: asking, opening, adding, removing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from index import add, open_index
+from tests.browser_support import ARTICLES, BRIDGE, Site, serving
+from ui.desk import Desk
+
+pytestmark = pytest.mark.model
+
+
+WHO = "Which night watchman saw flames above the ticket hall?"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Site]:
+    """A chat of the test's own, to change."""
+    with serving(tmp_path, ARTICLES) as served:
+        yield served
+
+
+def test_a_conversation_is_the_callers_and_is_kept_nowhere(own: Site) -> None:
+    desk = Desk(own.library)
+    mine = desk.ask(WHO, ()).turns
+    yours = desk.ask("When was the terminal opened?", ()).turns
+
+    assert len(mine) == len(yours) == 1
+    assert "watchman" not in yours[0]
+    assert len(desk.ask(WHO, mine).turns) == 2
+
+
+def test_a_refused_question_stays_in_the_box_and_opens_nothing(own: Site) -> None:
+    reply = Desk(own.library).ask("x" * 100_000, ())
+
+    assert not reply.taken
+    assert reply.page is None
+    assert "100,000" in reply.turns[0]
+    assert len(reply.turns[0]) < 2000
+
+
+def test_a_place_from_the_page_is_not_trusted(own: Site) -> None:
+    desk = Desk(own.library)
+    id_ = str(desk.articles()[0].id)
+
+    assert desk.open({}) == desk.open({"article": "1; DROP"}) == desk.open({"article": "999"})
+    assert desk.open({})[1] is None
+    for start_, end in (("-5", "7"), ("7", "99999999"), ("9", "3"), ("x", None)):
+        page, shown = desk.open({"article": id_, "start": start_, "end": end})
+        assert shown == int(id_)
+        assert "<mark" not in page
+
+
+def test_files_are_added_one_by_one_and_each_refusal_names_its_file(own: Site, tmp_path: Path) -> None:
+    good = tmp_path / "new.txt"
+    good.write_text("A heron moved in\n\nA heron named Gustav has moved into the fountain of Low Marsh.\n")
+    binary = tmp_path / "picture.txt"
+    binary.write_bytes(bytes(range(256)) * 20)
+    paper = tmp_path / "paper.pdf"
+    paper.write_bytes(b"%PDF-1.7")
+    desk = Desk(own.library)
+    *_, told = steps = list(desk.add_files([str(good), str(binary), str(paper), str(tmp_path / "gone.txt")]))
+
+    assert [step.count("<progress") for step in steps] == [1, 1, 1, 1, 0]
+    assert told.count('class="good"') == 1
+    assert told.count('class="bad"') == 3
+    assert "Added new.txt." in told
+    for name in ("picture.txt", "paper.pdf", "gone.txt"):
+        assert f'<li class="bad">{name}: ' in told
+    assert str(tmp_path) not in told
+    assert "Gustav" in "".join(desk.ask("Which heron has moved into the fountain?", ()).turns)
+    assert (own.corpus / "new.txt").is_file()
+    assert "new.txt is already in the library." in list(desk.add_files([str(good)]))[-1]
+
+
+def test_a_pasted_article_is_askable_at_once_and_its_file_is_in_the_corpus(own: Site) -> None:
+    desk = Desk(own.library)
+    text = "A heron named Gustav has moved into the fountain of Low Marsh."
+    told, added = desk.add_pasted(text, "A heron moved in", "2024-02-03", "Marsh Post")
+
+    assert added
+    assert "Added A heron moved in." in told
+    reply = desk.ask("Which heron has moved into the fountain?", (), since="2024-01-01", source="Marsh Post")
+    assert f'<mark class="sentence">{text}</mark>' in (reply.page or "")
+    assert len(list(own.corpus.iterdir())) == 4
+
+
+@pytest.mark.parametrize(("text", "date", "message"), [("  ", "", "paste"), ("Some text.", "May", "May")])
+def test_a_pasted_article_that_cannot_be_taken_is_refused(own: Site, text: str, date: str, message: str) -> None:
+    told, added = Desk(own.library).add_pasted(text, "T", date)
+
+    assert not added
+    assert message in told
+    assert 'class="bad"' in told
+
+
+def test_removing_moves_the_file_to_the_trash(own: Site) -> None:
+    desk = Desk(own.library)
+    (bridge,) = (row for row in desk.articles() if row.path == "bridge.txt")
+    told = desk.remove({"article": str(bridge.id)})
+
+    assert "Removed The bridge at Low Marsh." in told
+    assert (own.corpus / ".trash" / "bridge.txt").read_text() == BRIDGE
+    assert not (own.corpus / "bridge.txt").exists()
+    assert [row.path for row in desk.articles()] == ["fire.txt", "cheese.md"]
+    assert "has left the library already" in desk.remove({"article": str(bridge.id)})
+    assert "changed or removed" in desk.open({"article": str(bridge.id)})[0]
+
+
+def test_additions_by_others_are_seen_without_a_restart(own: Site, tmp_path: Path) -> None:
+    new = tmp_path / "heron.txt"
+    new.write_text("A heron moved in\n\nA heron named Gustav has moved into the fountain of Low Marsh.\n")
+    desk = Desk(own.library)
+    assert len(desk.articles()) == 3
+
+    other = open_index(own.library.path)  # as another process would have it
+    add([new], other.path)
+    other.close()
+
+    assert len(desk.articles()) == 4
+    assert "Gustav" in (desk.ask("Which heron has moved into the fountain?", ()).page or "")

@@ -1,0 +1,129 @@
+"""Splitting: sentences and passages as offsets, on the mess that news is."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.articles import Article
+from index.passages import split, split_sentences
+from index.tokens import load_encoding
+
+COUNTER = load_encoding()
+
+
+def sentences(text: str) -> list[str]:
+    return [text[s.start : s.end] for s in split_sentences(text)]
+
+
+def test_captions_subheadings_and_fragments_are_sentences_of_their_own() -> None:
+    text = (
+        "They reject the authority of the government. the capital of Kosovo, Pristina.\n\n"
+        "Police stand guard in Jarinje, Kosovo [A. Photographer/Agency]\n\n"
+        "“After the provocations of [special police] units… the President has given the order, ”the Ministry said.\n\n"
+        "Diplomatic pressure\n\n"
+        "The EU’s foreign minister urged both sides to calm down."
+    )
+    assert sentences(text) == [
+        "They reject the authority of the government.",
+        "the capital of Kosovo, Pristina.",
+        "Police stand guard in Jarinje, Kosovo [A. Photographer/Agency]",
+        "“After the provocations of [special police] units… the President has given the order, ”the Ministry said.",
+        "Diplomatic pressure",
+        "The EU’s foreign minister urged both sides to calm down.",
+    ]
+
+
+def test_abbreviations_numbers_and_initials_do_not_end_a_sentence() -> None:
+    assert sentences("Mr. Smith of the U.S. Navy paid $1.5 million to J. R. Hartley at 5 p.m. on Friday. He left.") == [
+        "Mr. Smith of the U.S. Navy paid $1.5 million to J. R. Hartley at 5 p.m. on Friday.",
+        "He left.",
+    ]
+
+
+def test_a_quoted_question_goes_on_into_who_asked_it() -> None:
+    assert sentences("“Who will pay for it?” he asked. Nobody knew.") == [
+        "“Who will pay for it?” he asked.",
+        "Nobody knew.",
+    ]
+
+
+def test_lines_wrapped_at_a_column_are_one_paragraph() -> None:
+    text = (
+        "The stone bridge over the river reopened to traffic on Friday after\n"
+        "fourteen months of repairs, and the mayor, who had promised it for\n"
+        "spring, cut the ribbon.\n"
+    )
+    assert sentences(text) == [text.strip()]
+
+
+def test_one_paragraph_a_line_without_blank_lines() -> None:
+    text = "Storm hits coast\nWinds of 120 km/h tore roofs off houses in three towns.\nNobody was hurt.\n"
+    assert sentences(text) == text.strip().split("\n")
+
+
+def test_list_items_are_sentences_of_their_own() -> None:
+    assert sentences("The plan:\n- cut taxes\n- build roads") == ["The plan:", "- cut taxes", "- build roads"]
+
+
+def article(text: str) -> Article:
+    return Article(path="a.txt", text=text)
+
+
+def test_passages_are_whole_sentences_within_the_budget() -> None:
+    text = " ".join(f"Sentence number {n} says that the river rose by {n} centimetres overnight." for n in range(60))
+    passages = split(article(text), COUNTER, budget=100)
+    counts = [sum(COUNTER.count(text[s.start : s.end]) for s in p.sentences) for p in passages]
+    assert max(counts) <= 100
+    assert min(counts) > 60  # evenly filled, no crumb at the end
+    assert [s for p in passages for s in p.sentences] == split_sentences(text)
+
+
+def test_a_sentence_longer_than_the_budget_is_a_passage_of_its_own() -> None:
+    endless = "and so on " * 200
+    text = f"Short one. {endless.strip()}. Short two."
+    passages = split(article(text), COUNTER, budget=50)
+    assert [len(p.sentences) for p in passages] == [1, 1, 1]
+
+
+def test_the_title_is_in_no_passage() -> None:
+    text = "A title\n\nThe text."
+    passages = split(Article(path="a.txt", text=text, title_end=7, body_start=8), COUNTER)
+    assert [text[p.start : p.end] for p in passages] == ["The text."]
+
+
+@given(st.text(alphabet=st.sampled_from("aB .!?\n\t“”\"'’…-–1,éЖ中🙂\u2028\u00a0[]#*"), max_size=300))
+def test_every_visible_character_is_in_exactly_one_sentence(text: str) -> None:
+    spans = split_sentences(text)
+    covered = [0] * len(text)
+    for span in spans:
+        assert text[span.start : span.end] == text[span.start : span.end].strip() != ""
+        for at in range(span.start, span.end):
+            covered[at] += 1
+    assert all(count == 1 for char, count in zip(text, covered, strict=True) if not char.isspace())
+    assert max(covered, default=0) <= 1
+    assert spans == sorted(spans, key=lambda s: s.start)
+
+
+@given(st.text(alphabet=st.sampled_from("ab .\n"), max_size=400), st.integers(1, 40))
+def test_passages_hold_every_sentence_once_in_order(text: str, budget: int) -> None:
+    passages = split(article(text), COUNTER, budget)
+    assert [s for p in passages for s in p.sentences] == split_sentences(text)
+    assert all((p.start, p.end) == (p.sentences[0].start, p.sentences[-1].end) for p in passages)
+
+
+def test_several_sentences_inside_one_quotation_are_several() -> None:
+    text = (
+        "“My family has been here since 1873. But I have been told to leave,” she said. "
+        "“Why so long?” Mr Heffernan said. “We waited.” Then they left. He asked: “Who? Me?” Nobody answered."
+    )
+    assert sentences(text) == [
+        "“My family has been here since 1873.",
+        "But I have been told to leave,” she said.",
+        "“Why so long?” Mr Heffernan said.",
+        "“We waited.”",
+        "Then they left.",
+        "He asked: “Who?",
+        "Me?”",
+        "Nobody answered.",
+    ]

@@ -1,0 +1,52 @@
+"""python -m ui: open an index, follow its corpus folder, and serve the chat."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+from index import open_index
+from index.errors import ClippingsError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until interrupted; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ui", description="Ask your articles in the browser.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to serve at (default: %(default)s)")
+    parser.add_argument("--port", type=port_number, default=7860, help="port to serve at (default: %(default)s)")
+    parser.add_argument(
+        "--index",
+        default=os.environ.get("CLIPPINGS_INDEX", ".index"),
+        help="the index directory (default: $CLIPPINGS_INDEX, or .index)",
+    )
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    try:
+        library = open_index(options.index)
+        from ui.app import create_app, serve  # late: gradio takes seconds, and an error above should not
+        from ui.watch import watching
+
+        with watching(library.corpus, library.path):
+            app = create_app(library)
+            url = serve(app, options.host, options.port, wait=False)
+            print(f"Clippings is at {url} (Ctrl+C stops it)", flush=True)
+            app.block_thread()
+    except ClippingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def port_number(text: str) -> int:
+    """A port as typed."""
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; take a number from 1 to 65535")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""The named endpoints /ask and /retrieve: the same answers as plain JSON, for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from index.errors import ClippingsError
+from qa import answer, retrieve
+from qa.plain import answer_row, hit_row
+from ui.desk import parse_day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from index.library import Library
+
+MAX_HITS = 100
+
+
+def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable[..., list[dict[str, Any]]]]:
+    """The functions behind /ask and /retrieve. Their annotations become the endpoints' documentation."""
+
+    def ask(question: str, since: str = "", until: str = "", source: str = "") -> dict[str, Any]:
+        """The answer to one question, with the sentences that say so; dates are YYYY-MM-DD."""
+        try:
+            said = answer(
+                question,
+                library,
+                since=parse_day(since, "since"),
+                until=parse_day(until, "until"),
+                source=source or None,
+            )
+        except ClippingsError as error:
+            raise gr.Error(str(error)) from error
+        return answer_row(said)
+
+    def find(question: str, k: int = 5, since: str = "", until: str = "", source: str = "") -> list[dict[str, Any]]:
+        """The sentences that come nearest to the question, best first; dates are YYYY-MM-DD."""
+        try:
+            hits = retrieve(
+                question,
+                library,
+                k=max(1, min(int(k), MAX_HITS)),
+                since=parse_day(since, "since"),
+                until=parse_day(until, "until"),
+                source=source or None,
+            )
+        except ClippingsError as error:
+            raise gr.Error(str(error)) from error
+        return [hit_row(hit) for hit in hits]
+
+    return ask, find

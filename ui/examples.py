@@ -1,0 +1,77 @@
+"""Example questions, each shown only once the library has answered it with the sentence meant."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index.errors import ClippingsError
+from qa import answer
+
+if TYPE_CHECKING:
+    from index.library import Library
+
+MAX_EXAMPLES = 4
+FILE = Path(__file__).with_name("examples.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A question, the path of the article that answers it, and words of the sentence that says so."""
+
+    question: str
+    path: str
+    words: str
+
+
+def read_samples(file: Path = FILE) -> list[Sample]:
+    """The samples of a file: question, path and words, parted by tabs, on each line; # begins a comment."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [Sample(*line.split("\t")) for line in lines if line and not line.startswith("#")]
+
+
+def answered(samples: list[Sample], library: Library) -> list[str]:
+    """The questions that the library answers with the sentence that the sample means."""
+    held = {article.path for article in library.articles()}
+    questions: list[str] = []
+    for sample in samples:
+        if sample.path not in held or len(questions) == MAX_EXAMPLES:
+            continue
+        said = answer(sample.question, library)
+        if not said.found or not said.evidence:
+            continue
+        hit = said.evidence[0].hit
+        if hit.article.path == sample.path and sample.words in hit.text:
+            questions.append(sample.question)
+    return questions
+
+
+class Examples:
+    """The examples of a library, checked in the background whenever its articles change."""
+
+    def __init__(self, library: Library, samples: list[Sample] | None = None) -> None:
+        self._library = library
+        self._samples = read_samples() if samples is None else samples
+        self._lock = threading.Lock()
+        self._checking: int | None = None
+        self._questions: tuple[str, ...] = ()
+
+    def current(self) -> tuple[str, ...]:
+        """The questions known to be answered; a check is begun if the library has changed since the last."""
+        generation = self._library.generation
+        with self._lock:
+            if self._checking != generation:
+                self._checking = generation
+                threading.Thread(target=self._check, args=(generation,), daemon=True).start()
+            return self._questions
+
+    def _check(self, generation: int) -> None:
+        try:
+            questions = tuple(answered(self._samples, self._library))
+        except ClippingsError:
+            questions = ()  # examples are a courtesy; the person's own question will show the error
+        with self._lock:
+            if self._checking == generation:
+                self._questions = questions

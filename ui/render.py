@@ -1,0 +1,318 @@
+"""Pure functions from articles and spans to HTML: slice, escape each slice, then mark it.
+
+Article text is hostile. Whatever comes from an article or a question goes through ``escape``; nothing
+else in the project turns such text into HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import escape as _escape_html
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Sequence
+
+    from index.articles import Article
+    from index.store import ArticleInfo
+    from qa import Answer, Evidence, Hit
+
+MAX_CLIPPINGS = 5
+"""The answering sentence and up to four more."""
+
+WRAPPED_WIDTHS = range(45, 111)
+"""A line this long, with another directly below it, goes on there."""
+
+_MONTHS = "January February March April May June July August September October November December".split()
+_TEMPLATE_SIGNS = {"`": "&#96;", "$": "&#36;", "{": "&#123;", "}": "&#125;"}
+_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that switch the direction of the text after them, beyond the words they stand in."""
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and the halves of characters that a file name in no known encoding is read as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clipping:
+    """A sentence in its article, ``article.text[start:end]``, and the exact answer within it.
+
+    The exact answer is ``article.text[exact_start:exact_end]``; an empty span means that none is known.
+    """
+
+    article: Article
+    start: int
+    end: int
+    exact_start: int = 0
+    exact_end: int = 0
+
+    @property
+    def sentence(self) -> str:
+        return self.article.text[self.start : self.end]
+
+    @property
+    def has_exact(self) -> bool:
+        """Whether a part of the sentence, and not all of it, is the exact answer."""
+        inside = self.start <= self.exact_start < self.exact_end <= self.end
+        return inside and (self.exact_start, self.exact_end) != (self.start, self.end)
+
+
+def clipping_of_hit(hit: Hit) -> Clipping:
+    return Clipping(hit.article, hit.start, hit.end)
+
+
+def clipping_of_evidence(evidence: Evidence) -> Clipping:
+    hit = evidence.hit
+    return Clipping(hit.article, hit.start, hit.end, evidence.start, evidence.end)
+
+
+# Text
+
+
+def escape(text: str) -> str:
+    """Text as HTML that shows it and does nothing else, for use inside an element.
+
+    Characters that would reorder the text around them are shown by their numbers instead.
+    """
+    return _REORDERING.sub(_show_character, _escape(text))
+
+
+def attribute(text: str) -> str:
+    """Text for use between the double quotes of an attribute, on one line."""
+    return _escape(plain(text))
+
+
+def clean(text: str) -> str:
+    """Text that can be written as UTF-8 and shown: control characters become U+FFFD."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
+def _escape(text: str) -> str:
+    safe = _escape_html(clean(text), quote=True)
+    for sign, entity in _TEMPLATE_SIGNS.items():  # gradio's templates look for these
+        safe = safe.replace(sign, entity)
+    return safe
+
+
+def _show_character(found: re.Match[str]) -> str:
+    return f'<span class="unseen">U+{ord(found.group()):04X}</span>'
+
+
+def plain(text: str) -> str:
+    """Text on one line without characters that reorder or control it, for attributes and citations."""
+    return " ".join(_CONTROLS.sub(" ", _REORDERING.sub("", text)).split())
+
+
+def inline(text: str) -> str:
+    """A piece of an article's text amid the page's own words, its direction kept to itself."""
+    return f"<bdi>{escape(text)}</bdi>"
+
+
+def slices(text: str, start: int, end: int, clipping: Clipping | None) -> str:
+    """``text[start:end]`` as HTML, with what it holds of the clipping's sentence and exact answer marked."""
+    if clipping is None or clipping.end <= start or end <= clipping.start:
+        return escape(text[start:end])
+    first, last = max(start, clipping.start), min(end, clipping.end)
+    return (
+        f"{escape(text[start:first])}"
+        f'<mark class="sentence">{with_exact(text, first, last, clipping)}</mark>'
+        f"{escape(text[last:end])}"
+    )
+
+
+def with_exact(text: str, start: int, end: int, clipping: Clipping) -> str:
+    """``text[start:end]`` as HTML, with what it holds of the exact answer marked."""
+    first, last = max(start, clipping.exact_start), min(end, clipping.exact_end)
+    if not clipping.has_exact or last <= first:
+        return escape(text[start:end])
+    return f'{escape(text[start:first])}<mark class="exact">{escape(text[first:last])}</mark>{escape(text[last:end])}'
+
+
+def paragraphs(text: str, start: int) -> list[tuple[int, int]]:
+    """The spans of the paragraphs of ``text[start:]``: lines, joined where they look wrapped by hand."""
+    spans: list[tuple[int, int]] = []
+    wrapped = False
+    for line in re.compile(r"[^\n]*\n?").finditer(text, start):
+        words = line.group().strip()
+        at = line.start() + len(line.group()) - len(line.group().lstrip())
+        if words and wrapped:
+            spans[-1] = (spans[-1][0], at + len(words))
+        elif words:
+            spans.append((at, at + len(words)))
+        wrapped = len(words) in WRAPPED_WIDTHS
+    return spans
+
+
+def day(date: datetime.date) -> str:
+    """A date as it is written: 26 September 2021."""
+    return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
+
+
+def number(count: int, one: str, many: str) -> str:
+    """A count with its noun: 1 article, 2 articles."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+# Where a clipping comes from
+
+
+def byline(article: Article | ArticleInfo) -> str:
+    """Source and date of an article, as far as they are known."""
+    parts = [f'<span class="source">{inline(article.source)}</span>'] if article.source else []
+    if article.date:
+        parts.append(f'<time datetime="{article.date.isoformat()}">{day(article.date)}</time>')
+    return ' <span class="dot" aria-hidden="true">·</span> '.join(parts)
+
+
+def origin(article: Article) -> str:
+    """Title, source and date of an article, in one line."""
+    about = byline(article)
+    title = f'<span class="title">{inline(article.title)}</span>'
+    return f'{title} <span class="dot" aria-hidden="true">·</span> {about}' if about else title
+
+
+def citation(clipping: Clipping) -> str:
+    """The sentence, title, source and date, as plain text to paste elsewhere."""
+    article = clipping.article
+    parts = [plain(article.title), plain(article.source or "")]
+    parts.append(day(article.date) if article.date else "")
+    sentence = plain(clipping.sentence)
+    if not sentence.startswith(("“", '"', "„", "«")):
+        sentence = f"“{sentence}”"
+    return f"{sentence} ({', '.join(part for part in parts if part)})"
+
+
+def place(clipping: Clipping) -> str:
+    """The attributes by which a button opens a clipping, and the open article is recognised."""
+    return (
+        f'data-article="{clipping.article.id}" data-start="{clipping.start}" data-end="{clipping.end}" '
+        f'data-exact-start="{clipping.exact_start}" data-exact-end="{clipping.exact_end}"'
+    )
+
+
+def card(clipping: Clipping, *, with_sentence: bool = True, lead: bool = False) -> str:
+    """A clipping to click: the sentence with its origin opens the article, one more button copies it."""
+    sentence = with_exact(clipping.article.text, clipping.start, clipping.end, clipping)
+    quoted = f'<span class="quote" dir="auto">{sentence}</span>' if with_sentence else ""
+    return (
+        f'<div class="clipping{" lead" if lead else ""}">'
+        f'<button type="button" class="open" data-event="open" {place(clipping)}>'
+        f'{quoted}<span class="origin">{origin(clipping.article)}</span></button>'
+        f'<button type="button" class="copy" data-citation="{attribute(citation(clipping))}" '
+        'aria-label="Copy as a citation" title="Copy as a citation">Copy</button></div>'
+    )
+
+
+# The conversation
+
+
+def sureness(confidence: float) -> str:
+    """How sure an answer is, in words."""
+    if confidence >= 0.85:
+        return "Very sure"
+    if confidence >= 0.6:
+        return "Fairly sure"
+    if confidence >= 0.35:
+        return "Not very sure: read the clipping"
+    return "Unsure: read the clipping before you rely on it"
+
+
+def turn(answer: Answer) -> str:
+    """One question and what the articles say to it."""
+    body = _found(answer) if answer.found and answer.evidence else _not_found(answer)
+    left_out = ""
+    if answer.undated_excluded:
+        left_out = number(answer.undated_excluded, "article", "articles")
+        left_out = f'<p class="note">{left_out} of unknown date left out by the dates you set.</p>'
+    return _turn(answer.question, body + left_out)
+
+
+def notice(question: str, message: str) -> str:
+    """One question that could not be taken, and why."""
+    return _turn(question, f'<p class="refused" role="alert">{escape(message)}</p>')
+
+
+def _turn(question: str, body: str) -> str:
+    shown = question if len(question) <= 400 else f"{question[:400]} …"
+    heading = f'<h2 class="question" dir="auto">{escape(shown)}</h2>' if shown.strip() else ""
+    return f'<article class="turn">{heading}{body}</article>'
+
+
+def _found(answer: Answer) -> str:
+    first, *others = [clipping_of_evidence(evidence) for evidence in answer.evidence[:MAX_CLIPPINGS]]
+    text = first.article.text
+    if first.has_exact:
+        said = f'<p class="answer" dir="auto">{escape(text[first.exact_start : first.exact_end])}</p>'
+    else:
+        said = f'<p class="answer whole" dir="auto">{escape(first.sentence)}</p>'
+    return (
+        f"{said}{card(first, with_sentence=first.has_exact, lead=True)}"
+        f'<p class="sure">{sureness(answer.confidence)}</p>{_cards("More clippings", others)}'
+    )
+
+
+def _not_found(answer: Answer) -> str:
+    reason = escape(answer.reason or "The articles do not say.")
+    nearest = [clipping_of_hit(hit) for hit in answer.nearest[:MAX_CLIPPINGS]]
+    return f'<p class="unsaid">{reason}</p>{_cards("What comes nearest", nearest)}'
+
+
+def _cards(heading: str, clippings: Sequence[Clipping]) -> str:
+    if not clippings:
+        return ""
+    items = "".join(f"<li>{card(clipping)}</li>" for clipping in clippings)
+    return f'<h3 class="more">{heading}</h3><ul class="clippings">{items}</ul>'
+
+
+def conversation(turns: Iterable[str], opening: str) -> str:
+    """The turns so far, or the opening where there are none."""
+    said = "".join(turns)
+    end = '<button type="button" class="quiet clear" data-event="clear">Clear the conversation</button>'
+    inside = said + end if said else opening
+    return f'<div class="talk" role="log" aria-label="Conversation" aria-live="polite">{inside}</div>'
+
+
+# The article
+
+
+def article_page(article: Article, clipping: Clipping | None = None) -> str:
+    """The whole article, typeset to read, with the clipping's sentence and exact answer marked."""
+    text = article.text
+    title = slices(text, article.title_start, article.title_end, clipping) or escape(article.title)
+    body = [_paragraph(text, start, end, clipping) for start, end in paragraphs(text, article.body_start)]
+    about = [byline(article)] if byline(article) else []
+    about += [f"By {inline(article.author)}"] if article.author else []
+    if article.url and urlsplit(article.url).scheme in ("http", "https"):
+        link = f'<a href="{attribute(article.url)}" target="_blank" rel="noopener noreferrer">Original</a>'
+        about.append(link)
+    shown = place(clipping) if clipping else f'data-article="{article.id}"'
+    return (
+        f'<article class="page" {shown}>'
+        f'<header><h1 tabindex="-1" dir="auto">{title}</h1>'
+        f'<p class="byline">{" <span class=dot aria-hidden=true>·</span> ".join(about)}</p></header>'
+        f'<div class="body">{"".join(body)}</div>'
+        f'<footer class="file">{inline(article.path)}</footer></article>'
+    )
+
+
+def _paragraph(text: str, start: int, end: int, clipping: Clipping | None) -> str:
+    short = end - start <= 60 and text[end - 1].isalnum() and end < len(text.rstrip())
+    kind = ' class="subhead"' if short else ""
+    return f'<p dir="auto"{kind}>{slices(text, start, end, clipping)}</p>'
+
+
+def nothing_marked() -> str:
+    """What stands in the article's place when nothing answers: a marked sentence would look like an answer."""
+    return (
+        '<div class="blank"><p>Nothing is marked, because nothing answers.</p>'
+        "<p>The nearest passages can be opened here.</p></div>"
+    )
+
+
+def article_gone() -> str:
+    """What stands in the article's place when it has left the library."""
+    return (
+        '<div class="blank"><p>This article has been changed or removed since.</p>'
+        "<p>Ask again to see what the articles say now.</p></div>"
+    )

@@ -1,0 +1,87 @@
+"""The watcher: files that appear, change or vanish in the corpus folder are followed in the index."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index import build
+from index.articles import SUFFIXES
+from index.errors import ClippingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2.0
+"""How long to wait before looking again for a folder that is missing, or building again after an error."""
+
+LOOK_MS, DEBOUNCE_MS = 500, 800
+"""How long to wait for changes before looking whether to stop, and for more of them before building."""
+
+
+@contextmanager
+def watching(corpus: Path, index: Path) -> Iterator[None]:
+    """Follow a corpus folder until the block ends. Begins with a build, for what changed before."""
+    stop = threading.Event()
+    thread = threading.Thread(target=follow, args=(corpus, index, stop), name="corpus-watcher", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=5)
+
+
+def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
+    """Build whenever an article file changes under ``corpus``, until ``stop`` is set; never raises."""
+    from watchfiles import watch  # late: only a running chat needs it
+
+    def may_be_article(_change: object, path: str) -> bool:
+        return is_article(corpus.resolve(), Path(path))
+
+    while not stop.is_set():
+        try:
+            folder, behind = corpus.stat().st_ino, True
+            for changes in watch(
+                corpus.resolve(),
+                watch_filter=may_be_article,
+                stop_event=stop,
+                debounce=DEBOUNCE_MS,
+                rust_timeout=LOOK_MS,
+                yield_on_timeout=True,
+            ):
+                # The first round builds too, once the watch is set: nothing can change unseen in between.
+                if changes or behind:
+                    behind = not catch_up(corpus, index, stop)
+                if corpus.stat().st_ino != folder:
+                    break  # another folder of the same name needs a watch of its own
+        except (OSError, RuntimeError) as error:  # no such folder, or the system has no watches left
+            log.debug("Not watching %s: %s", corpus, error)
+            stop.wait(RETRY_SECONDS)
+
+
+def catch_up(corpus: Path, index: Path, stop: threading.Event) -> bool:
+    """Build once, and say whether that is done; after a refusal, wait a little before it is tried again."""
+    try:
+        report = build(corpus, index)
+    except ClippingsError as error:
+        log.warning("The corpus folder changed, but: %s", error)
+        stop.wait(RETRY_SECONDS)
+        return False
+    if report.added or report.changed or report.removed:
+        log.info("Followed %s: %s", corpus, report)
+    return True
+
+
+def is_article(corpus: Path, path: Path) -> bool:
+    """Whether what changed may be an article or a folder of some: not hidden, and not in a hidden folder."""
+    try:
+        parts = path.relative_to(corpus).parts
+    except ValueError:
+        return False
+    return not any(part.startswith(".") for part in parts) and path.suffix.lower() in ("", *SUFFIXES)
