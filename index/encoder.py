@@ -171,10 +171,14 @@ class Encoder:
         return np.asarray(output.last_hidden_state.numpy(), dtype=np.float32)
 
 
-@functools.lru_cache(maxsize=2)
 def load_encoder(name: str = DEFAULT_MODEL) -> Encoder:
     """The encoder of a model, loaded once per process and shared by whoever builds and asks."""
-    return Encoder(name)
+    return _loaded(name)
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(name: str) -> Encoder:
+    return Encoder(name)  # apart, because a cache takes f() and f(default) for two calls
 
 
 def _load(name: str) -> SentenceTransformer:

@@ -35,15 +35,11 @@ class Library:
 
     def __init__(self, path: Path) -> None:
         from index.dense import Dense  # late: faiss and tantivy are for asking, not for importing
-        from index.lexical import Lexical
 
         self.path = path
         self.store = Store.open(path)
         self.dense = Dense(self.store.settings.dimension)
-        try:
-            self.lexical = Lexical(path / "lexical")
-        except OSError:  # a read-only copy whose lexical part is missing
-            self.lexical = Lexical(None)
+        self.lexical = self._open_lexical()
         self._following = threading.Lock()
         self._loading = threading.Lock()
         self._encoder: Encoder | None = None
@@ -119,7 +115,10 @@ class Library:
         """Normally the builder has just committed; where it was killed between, finish its work."""
         from index.lexical import Lexical, catch_up
 
-        self.lexical.reload()
+        try:
+            self.lexical.reload()
+        except ValueError:  # its folder has been deleted
+            self.lexical = self._open_lexical()
         if self.lexical.generation == generation:
             return
         lock = BuildLock(self.path)
@@ -132,6 +131,14 @@ class Library:
         except OSError:  # the directory cannot be written: keep the derived part in memory
             self.lexical = Lexical(None)
             catch_up(self.lexical, self.store)
+
+    def _open_lexical(self) -> Lexical:
+        from index.lexical import Lexical
+
+        try:
+            return Lexical(self.path / "lexical")
+        except OSError:  # a read-only copy whose lexical part is missing
+            return Lexical(None)
 
     def close(self) -> None:
         """Close the files. Questions asked later fail."""

@@ -1,0 +1,44 @@
+"""A store without a model: articles whose vectors the test makes up, one axis for each thing spoken of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from index.articles import Article, parse_article
+from index.passages import Passage, Sentence, split_sentences
+from index.store import EncodedArticle, Settings, Store
+
+DIMENSION = 4
+SETTINGS = Settings(
+    model="made-up",
+    model_hash="0123456789abcdef",
+    dimension=DIMENSION,
+    encoding="clippings",
+    encoding_hash="fedcba",
+    passage_tokens=160,
+    corpus="../corpus",
+)
+
+
+def encoded(name: str, text: str, axis: int = 0, per_passage: int = 2) -> EncodedArticle:
+    """An article ready to be stored, whose vectors all lie on one axis; so many sentences to a passage."""
+    article = parse_article(text.encode(), name)
+    return with_vectors(article, np.eye(DIMENSION, dtype=np.float32)[axis], per_passage)
+
+
+def with_vectors(article: Article, vector: np.ndarray, per_passage: int = 2) -> EncodedArticle:
+    sentences = split_sentences(article.text, article.body_start)
+    groups: list[Sequence[Sentence]] = [
+        sentences[at : at + per_passage] for at in range(0, len(sentences), per_passage)
+    ]
+    passages = [Passage(group[0].start, group[-1].end, tuple(group)) for group in groups]
+    row = np.asarray(vector, np.float32)
+    return EncodedArticle(article, passages, np.stack([row] * len(passages)), np.stack([row] * len(sentences)))
+
+
+def new_store(folder: Path) -> Store:
+    """An empty store in a folder of its own."""
+    return Store.create(folder / "index", SETTINGS)

@@ -1,0 +1,154 @@
+"""verify(): agrees with a fresh index, and names each kind of damage."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import build, verify
+from index.checking import Verification
+from index.errors import IndexStateError
+from index.store import FILE
+from tests.conftest import BRIDGE, HARVEST, write
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus and its index, which no test changes."""
+    folder = tmp_path_factory.mktemp("fresh")
+    build(write(folder / "corpus", bridge=BRIDGE, harvest=HARVEST), folder / "index")
+    return folder
+
+
+@pytest.fixture
+def home(fresh: Path, tmp_path: Path) -> Path:
+    """A copy of it, to damage: the corpus is found beside the index wherever the two are."""
+    shutil.copytree(fresh, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def change(home: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(home / "index" / FILE)) as connection:
+        assert connection.execute(statement, values).rowcount > 0
+        connection.commit()
+
+
+def test_a_fresh_index_agrees(fresh: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    result = verify(fresh / "index", progress=lambda *what: told.append(what))
+
+    assert result.problems == []
+    assert (result.articles, result.passages, result.sentences) == (2, 2, 11)
+    assert result.least_cosine > 0.999
+    assert told == [(1, 2, "harvest.txt"), (2, 2, "bridge.txt")]
+
+
+def test_without_vectors_no_model_is_asked(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.builder.load_encoder", lambda _: pytest.fail("asked the model"))
+    assert verify(fresh / "index", vectors=False) == Verification(2, 2, 11, 1.0, [])
+
+
+def problems(home: Path, vectors: bool = False) -> list[str]:
+    return verify(home / "index", vectors=vectors).problems
+
+
+def test_a_changed_file_is_named(home: Path) -> None:
+    (home / "corpus" / "bridge.txt").write_text(BRIDGE + "One more.\n")
+    assert problems(home) == ["bridge.txt has changed since it was indexed. Build again."]
+
+
+def test_a_file_that_is_gone_is_named(home: Path) -> None:
+    (home / "corpus" / "bridge.txt").unlink()
+    build_again = f"Run: python -m index build {home / 'corpus'} --index {home / 'index'}"
+    assert problems(home) == [f"bridge.txt is in the index but not in the folder. {build_again}"]
+
+
+def test_a_file_that_is_not_indexed_is_named_unless_it_cannot_be(home: Path) -> None:
+    write(home / "corpus", extra="Extra\n\nSomething new.\n", copy=BRIDGE, empty="")
+    build_again = f"Run: python -m index build {home / 'corpus'} --index {home / 'index'}"
+    assert problems(home) == [f"extra.txt is not in the index. {build_again}"]
+
+
+def test_a_corpus_folder_that_is_missing_is_named(home: Path) -> None:
+    shutil.rmtree(home / "corpus")
+    assert problems(home) == [f"The corpus folder {home / 'corpus'} is missing."]
+
+
+def overwritten(table: str, vector: np.ndarray) -> Callable[[Path], None]:
+    blob = vector.astype(np.float16).tobytes()
+    return lambda home: change(home, f"UPDATE {table} SET vector = ? WHERE id = 1", blob)
+
+
+@pytest.mark.parametrize("table", ["passages", "sentences"])
+@pytest.mark.parametrize("vector", [np.eye(384)[7], np.zeros(384), np.full(384, np.nan)], ids=["other", "zero", "nan"])
+def test_a_vector_that_was_overwritten_is_named(table: str, vector: np.ndarray, home: Path) -> None:
+    overwritten(table, vector)(home)
+    assert problems(home, vectors=True) == [
+        "bridge.txt: encoding it again gives other vectors. Build a new index.",
+    ]
+
+
+@pytest.mark.parametrize("table", ["passages", "sentences"])
+def test_an_offset_that_was_shifted_is_named(table: str, home: Path) -> None:
+    change(home, f"UPDATE {table} SET start = start + 1 WHERE id = 1")
+    assert "bridge.txt: splitting it again gives other sentences. Build a new index." in problems(home)
+
+
+def test_a_sentence_that_is_gone_is_named(home: Path) -> None:
+    change(home, "DELETE FROM sentences WHERE id = 2")
+    found = problems(home)
+    assert found[0] == "bridge.txt: splitting it again gives other sentences. Build a new index."
+    assert found[1].startswith("tantivy holds (2, 11) passages and sentences, the store (2, 10). Delete ")
+
+
+def test_a_row_that_tantivy_lacks_is_named(home: Path) -> None:
+    from index.lexical import Lexical
+
+    lexical = Lexical(home / "index" / "lexical")
+    lexical.update([], [], [], [(2, 2)], lexical.generation)
+    advice = f"Delete {home / 'index' / 'lexical'}: it is made again from the rest."
+    assert problems(home) == [
+        f"tantivy holds (2, 10) passages and sentences, the store (2, 11). {advice}",
+        f"tantivy does not find 1 sentences by their own words. {advice}",
+    ]
+    shutil.rmtree(home / "index" / "lexical")
+    assert problems(home) == []
+
+
+def test_a_text_that_tantivy_holds_wrongly_is_named(home: Path) -> None:
+    from index.lexical import Lexical
+    from index.store import TextRow
+
+    lexical = Lexical(home / "index" / "lexical")
+    lexical.update([], [TextRow(2, "Quite another text.", None, None)], [], [(2, 2)], lexical.generation)
+    assert [problem.split(".")[0] for problem in problems(home)] == [
+        "tantivy does not find 1 sentences by their own words"
+    ]
+
+
+def test_faiss_is_compared_with_the_store(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from index.dense import Dense
+
+    monkeypatch.setattr(Dense, "ids", lambda _: np.array([1], np.int64))
+    assert problems(home) == ["FAISS holds other passages than the store. Open the index again."]
+    monkeypatch.undo()
+    monkeypatch.setattr(Dense, "vector", lambda *_: np.zeros(384, np.float32))
+    assert problems(home) == ["FAISS holds other vectors than the store. Open the index again."]
+
+
+def test_a_text_without_a_word_the_model_knows_agrees(tmp_path: Path) -> None:
+    build(write(tmp_path / "corpus", invisible="A title\n\n\u200b\u200b\n"), tmp_path / "index")
+    assert verify(tmp_path / "index").problems == []
+
+
+def test_there_must_be_an_index(tmp_path: Path) -> None:
+    with pytest.raises(IndexStateError, match="There is no index at"):
+        verify(tmp_path / "none")

@@ -1,0 +1,304 @@
+"""An opened index follows the store: after builds here and elsewhere, after kills, and under many threads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import add, build, default_library, open_index, remove
+from index.articles import read_article
+from index.builder import encode
+from index.errors import IndexStateError, ModelError
+from index.lexical import Lexical, catch_up
+from index.library import Library
+from index.locking import BuildLock
+from index.store import Restriction, Store
+from qa import retrieve
+from tests.conftest import BRIDGE, HARVEST, write
+from tests.stored import encoded, new_store
+
+FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel. All nine sailors were saved.\n"
+SKUA = "The ferry Skua sank off Port Ansel."
+ANY = Restriction()
+
+
+def texts(question: str, library: Library, k: int = 50) -> list[str]:
+    return [hit.text for hit in retrieve(question, library, k=k)]
+
+
+# With the real model
+
+
+@pytest.mark.model
+def test_a_library_opened_before_a_build_follows_it(library: Library, corpus: Path, index_path: Path) -> None:
+    assert SKUA not in texts("Which ferry sank?", library)
+    write(corpus, ferry=FERRY, bridge=BRIDGE.replace("Ana Vukić", "Mira Horvat"))
+    (corpus / "harvest.txt").unlink()
+    gone = [info.id for info in library.articles()]
+    before = library.generation
+    build(corpus, index_path)
+
+    found = texts("Which ferry sank?", library)
+    assert found[0] == SKUA
+    assert [text for text in found if "Ana Vukić" in text or "plum" in text.casefold()] == []
+    assert [info.path for info in library.articles()] == ["bridge.txt", "ferry.txt"]
+    assert library.generation > before
+    assert [library.article(id_) for id_ in gone] == [None, None]
+    assert library.sources() == ["Test Wire"]
+
+
+@pytest.mark.model
+def test_a_library_follows_another_process(library: Library, corpus: Path, index_path: Path, root: Path) -> None:
+    assert texts("Which ferry sank?", library, k=1) != [SKUA]
+    write(corpus, ferry=FERRY)
+    (corpus / "harvest.txt").unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "index", "build", str(corpus), "--index", str(index_path)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "1 added, 0 changed, 1 removed, 1 unchanged, 0 skipped" in done.stdout
+
+    assert texts("Which ferry sank?", library)[0] == SKUA
+    assert len(texts("What do plum growers expect?", library)) == 9
+
+
+@pytest.mark.model
+def test_adding_and_removing_is_seen_at_once(library: Library, corpus: Path, index_path: Path, tmp_path: Path) -> None:
+    out = write(tmp_path / "out", ferry=FERRY)
+    add([out / "ferry.txt"], index_path)
+    hit = retrieve("Which ferry sank?", library, k=1)[0]
+    assert (hit.text, hit.article.path) == (SKUA, "ferry.txt")
+    assert library.article(hit.article.id or 0) == hit.article
+    remove(["ferry.txt"], index_path)
+    assert SKUA not in texts("Which ferry sank?", library)
+    assert library.article(hit.article.id or 0) is None
+
+
+@pytest.mark.model
+def test_a_store_ahead_of_tantivy_is_caught_up_with(library: Library, corpus: Path) -> None:
+    write(corpus, ferry=FERRY)
+    store = Store.open(library.path)
+    # As a builder leaves it that was killed between its two commits.
+    store.apply(encode([read_article(corpus / "ferry.txt")], store.settings), [store.known()["harvest.txt"][0]])
+    store.close()
+    assert library.lexical.generation == library.generation - 1
+
+    assert texts("Which ferry sank?", library)[0] == SKUA
+    assert library.lexical.generation == library.generation
+    assert list(library.lexical.search_sentences(library.lexical.terms("plum"), 9, ANY)) == []
+    assert library.lexical.counts == library.store.counts()[1:]
+
+
+@pytest.mark.model
+def test_questions_asked_while_articles_come_and_go_get_true_answers(tmp_path: Path) -> None:
+    corpus, index = write(tmp_path / "corpus", bridge=BRIDGE, harvest=HARVEST), tmp_path / "index"
+    build(corpus, index)
+    library = open_index(index)
+    done = threading.Event()
+    wrong: list[str] = []
+    asked = [0] * 8
+
+    def ask(n: int) -> None:
+        while not done.is_set() or not asked[n]:
+            try:
+                for hit in retrieve(f"Which ferry number {n} sank off Port Ansel?", library, k=20):
+                    if (
+                        hit.text != hit.article.text[hit.start : hit.end]
+                        or hit.text != hit.text.strip()
+                        or not hit.text
+                    ):
+                        wrong.append(f"{hit.article.path}[{hit.start}:{hit.end}]")
+                    if hit.article.path.startswith("ferry") and hit.text.startswith("The ferry"):
+                        number = hit.article.path.removeprefix("ferry").removesuffix(".txt")
+                        if hit.text != f"The ferry number {number} sank off Port Ansel.":
+                            wrong.append(hit.text)
+            except Exception as error:  # noqa: BLE001 - whatever a thread raises is what this test looks for
+                wrong.append(repr(error))
+            asked[n] += 1
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        for n in range(10):
+            write(corpus, **{f"ferry{n}": f"Ferry {n}\n\nThe ferry number {n} sank off Port Ansel. All were saved.\n"})
+            add([corpus / f"ferry{n}.txt"], index)
+            if n % 2:
+                remove([f"ferry{n - 1}.txt"], index)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+    assert wrong == []
+    assert min(asked) > 0
+    left = [text for text in texts("Which ferry sank off Port Ansel?", library) if text.startswith("The ferry")]
+    assert sorted(left) == [f"The ferry number {n} sank off Port Ansel." for n in (1, 3, 5, 7, 9)]
+    library.close()
+
+
+@pytest.mark.model
+def test_the_model_must_be_the_one_the_index_was_made_with(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert library.encode_question("Who?").shape == (384,)
+    assert library.encoder is library.encoder
+    other = open_index(library.path)
+    monkeypatch.setattr(library.encoder, "fingerprint", "another")
+    with pytest.raises(
+        ModelError, match=r"no longer the one .* Build a new index: python -m index build .*corpus --index"
+    ):
+        other.encode_question("Who?")
+    other.close()
+
+
+# Without a model: vectors made up by hand
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = new_store(tmp_path)
+    made.apply([encoded("ferry.txt", FERRY, 0), encoded("harvest.txt", HARVEST, 1)])
+    return made
+
+
+@pytest.fixture
+def opened(store: Store) -> Library:
+    return open_index(store.directory)
+
+
+def axis(number: int) -> np.ndarray:
+    made: np.ndarray = np.eye(4, dtype=np.float32)[number]
+    return made
+
+
+def test_opening_loads_no_model_and_fills_both_indexes(opened: Library) -> None:
+    assert opened.search_dense(axis(0), 1, ANY) == {1: 1.0}
+    assert opened.search_dense(axis(0), 9, Restriction(source="test post")) == {2: 0.0, 3: 0.0}
+    assert list(opened.lexical.search_sentences(opened.lexical.terms("skua"), 9, ANY)) == [1]
+    assert opened.lexical.counts == opened.store.counts()[1:]
+    assert len(opened.dense) == 3
+    assert opened.corpus == opened.path.parent / "corpus"
+
+
+def test_what_is_known_twice_is_held_once(opened: Library, store: Store) -> None:
+    for _ in range(3):
+        opened.follow()
+    store.apply([encoded("ferry.txt", FERRY + "More.\n", 2)])
+    opened.follow()
+    opened.follow()
+
+    assert opened.dense.ids().tolist() == store.passage_ids(ANY).tolist() == [2, 3, 4, 5]
+    assert opened.search_dense(axis(2), 9, ANY) == {4: 1.0, 5: 1.0, 2: 0.0, 3: 0.0}
+    assert opened.lexical.counts == store.counts()[1:]
+
+
+def test_an_article_that_did_not_exist_yet_is_found_when_it_does(opened: Library, store: Store) -> None:
+    assert opened.article(3) is None
+    store.apply([encoded("new.txt", "Something new.")])
+    opened.follow()
+    article = opened.article(3)
+    assert article
+    assert article.text == "Something new."
+    assert opened.article(3) is article
+
+
+def test_a_lexical_folder_that_was_deleted_is_made_again(opened: Library, store: Store) -> None:
+    opened.close()
+    shutil.rmtree(store.directory / "lexical")
+    again = open_index(store.directory)
+    assert again.lexical.counts == store.counts()[1:]
+    assert json.loads((store.directory / "lexical" / "state.json").read_text())["generation"] == 1
+    again.close()
+
+
+@pytest.mark.parametrize("by", ["the builder", "the library"])
+def test_a_lexical_folder_deleted_under_an_open_library_is_made_again_at_the_next_change(
+    by: str, opened: Library, store: Store
+) -> None:
+    shutil.rmtree(store.directory / "lexical")
+    assert list(opened.lexical.search_sentences(opened.lexical.terms("skua"), 9, ANY)) == [1]
+    store.apply([encoded("new.txt", "Something unheard of.")])
+    if by == "the builder":
+        catch_up(Lexical(store.directory / "lexical"), store)
+    opened.follow()
+    assert len(opened.lexical.search_sentences(opened.lexical.terms("unheard"), 9, ANY)) == 1
+    assert opened.lexical.counts == store.counts()[1:]
+    again = open_index(store.directory)
+    assert again.lexical.counts == store.counts()[1:]
+    again.close()
+
+
+def test_while_another_writes_a_library_answers_with_what_it_has(opened: Library, store: Store) -> None:
+    store.apply([encoded("new.txt", "Something unheard of.", 3)])
+    with BuildLock(store.directory):
+        opened.follow()
+        assert opened.search_dense(axis(3), 1, ANY) == {4: 1.0}
+        assert opened.lexical.generation == 1
+    opened.follow()
+    assert opened.lexical.generation == 2
+
+
+def test_libraries_opened_at_once_make_one_lexical_index(store: Store) -> None:
+    start = threading.Barrier(4)
+    found: list[tuple[int, int]] = []
+    failed: list[Exception] = []
+
+    def open_one() -> None:
+        start.wait()
+        try:
+            library = open_index(store.directory)
+            with BuildLock(store.directory):
+                pass  # whoever makes it has done so
+            library.follow()
+            found.append(library.lexical.counts)
+        except Exception as error:  # noqa: BLE001 - whatever a thread raises is what this test looks for
+            failed.append(error)
+
+    for _ in range(5):
+        shutil.rmtree(store.directory / "lexical", ignore_errors=True)
+        threads = [threading.Thread(target=open_one) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    assert found == [store.counts()[1:]] * 20
+
+
+def test_a_vector_that_is_damaged_is_told_at_opening(store: Store) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(store.directory / "articles.db")) as connection:
+        connection.execute("UPDATE passages SET vector = x'00' WHERE id = 1")
+        connection.commit()
+    with pytest.raises(IndexStateError, match="cannot be read"):
+        open_index(store.directory)
+
+
+def test_the_default_library_is_the_one_that_the_environment_names(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default_library.cache_clear()
+    try:
+        monkeypatch.setenv("CLIPPINGS_INDEX", str(store.directory))
+        first = default_library()
+        assert first.path == store.directory
+        assert default_library() is first
+        default_library.cache_clear()
+        first.close()
+        monkeypatch.delenv("CLIPPINGS_INDEX")
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(IndexStateError, match=r"There is no index at \.index\. Build it: python -m index build"):
+            default_library()
+    finally:
+        default_library.cache_clear()

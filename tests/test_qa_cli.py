@@ -1,0 +1,91 @@
+"""python -m qa: what it prints, and its exit status."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from qa.__main__ import main
+from tests.conftest import BRIDGE
+
+COST = "The works cost 3.4 million euros."
+QUESTION = "How much did the repairs of the bridge cost?"
+
+
+def test_the_answer_is_printed_marked_with_its_source(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([QUESTION, "--index", str(index_path)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"[[{COST}]] Two thirds of it" in printed
+    start = BRIDGE.index(COST)
+    assert f"(Test Wire, 2022-03-04, bridge.txt:{start}-{start + len(COST)})" in printed
+
+
+def test_words_need_no_quoting(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--index", str(index_path), *QUESTION.split()]) == 0
+    assert f"? {QUESTION}" in capsys.readouterr().out
+
+
+def test_json(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", "-k", "2", QUESTION, "--index", str(index_path)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["found"], said["text"]) == (True, COST)
+    assert len(said["evidence"]) == 2
+    first = said["evidence"][0]
+    assert BRIDGE[first["start"] : first["end"]] == COST
+    assert first["sentence"]["article"] == {
+        "file": "bridge.txt",
+        "title": "Old bridge over the Lim reopens after repairs",
+        "date": "2022-03-04",
+        "source": "Test Wire",
+        "url": None,
+    }
+
+
+def test_several_questions_on_standard_input(
+    index_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{QUESTION}\n\n{'x' * 3000}\nwhat destroyed the plum blossom\n"))
+    assert main(["--json", "--index", str(index_path)]) == 1
+    printed = capsys.readouterr()
+    first, second = map(json.loads, printed.out.splitlines())
+    assert first["text"] == COST
+    assert second["text"].startswith("Late frost")
+    assert printed.err.startswith("error: The question has 3,000 characters")
+
+
+def test_restrictions(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([QUESTION, "--since", "2022-05-01", "--index", str(index_path)]) == 0
+    assert "Test Wire" not in capsys.readouterr().out
+    with pytest.raises(SystemExit) as exit_:
+        main([QUESTION, "--since", "May", "--index", str(index_path)])
+    assert exit_.value.code == 2
+    assert "'May' is no date; write it as YYYY-MM-DD" in capsys.readouterr().err
+
+
+def test_no_index_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([QUESTION, "--index", str(tmp_path / "none")]) == 1
+    said = capsys.readouterr().err
+    assert "There is no index at" in said
+    assert "python -m index build" in said
+    assert not (tmp_path / "none").exists()
+
+
+def test_text_cannot_steer_the_terminal(corpus: Path, index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from index import add
+
+    (corpus / "bad.txt").write_text("The lighthouse keeper \x1b[31mpainted\x1b[0m everything red.\n")
+    add([corpus / "bad.txt"], index_path)
+    main(["What did the lighthouse keeper paint?", "--index", str(index_path)])
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tests.test_evaluation import squad
+
+    assert main(["evaluate", "--json", str(squad(tmp_path / "small.json"))]) == 0
+    assert json.loads(capsys.readouterr().out)["sentence"]["fused"]["MRR"] == 1.0
+    assert main(["evaluate", str(tmp_path / "none.json")]) == 1
+    assert "holds no questions in SQuAD form" in capsys.readouterr().err

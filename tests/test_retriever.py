@@ -1,0 +1,157 @@
+"""retrieve(): which sentence comes first and where it stands; restrictions, phrases, and refusals."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from index import add, remove
+from index.errors import QuestionError
+from index.library import Library
+from qa import retrieve
+from qa.parameters import Weights
+from qa.retriever import Signals, fuse, read_question
+from tests.conftest import BRIDGE, HARVEST
+
+FROST = "Late frost has destroyed most of the plum blossom around Valjevo, growers said on Wednesday."
+COST = "The works cost 3.4 million euros."
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How much did the repairs cost?", COST),
+        ("what destroyed the plum blossom", FROST),
+        ("Where did the money for the works come from?", "Two thirds of it came from the European Union."),
+        ("What does insurance pay for?", "Insurance covers hail but not frost."),
+        ("Who leads the co-operative Ilic?", "The cooperative’s head, Petar Ilić, expects a crop of 9,000 tonnes"),
+        ("When was the pier washed away?", "Floods in November 2020 had washed away the middle pier"),
+    ],
+)
+def test_the_right_sentence_comes_first(question: str, text: str, library: Library) -> None:
+    hit = retrieve(question, library)[0]
+    assert hit.text.startswith(text)
+    whole = BRIDGE if "bridge" in hit.article.path else HARVEST
+    assert hit.start == whole.index(text)
+    assert hit.article.text[hit.start : hit.end] == hit.text == whole[hit.start : hit.end]
+
+
+def test_hits_carry_their_article(library: Library) -> None:
+    hit = retrieve("How much did the repairs cost?", library)[0]
+    assert hit.article.path == "bridge.txt"
+    assert hit.article.title == "Old bridge over the Lim reopens after repairs"
+    assert (hit.article.date, hit.article.source) == (datetime.date(2022, 3, 4), "Test Wire")
+    start, end = hit.passage
+    assert start <= hit.start < hit.end <= end
+
+
+def test_k_and_order(library: Library) -> None:
+    hits = retrieve("bridge repairs", library, k=3)
+    assert len(hits) == 3
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert len(retrieve("bridge repairs", library, k=100)) == 11  # every sentence there is
+
+
+def test_a_title_is_never_a_hit(library: Library) -> None:
+    hits = retrieve("Old bridge over the Lim reopens after repairs", library, k=100)
+    assert all(hit.start >= hit.article.body_start for hit in hits)
+    assert hits[0].text.startswith("The stone bridge over the Lim reopened to traffic")
+
+
+def test_dates_restrict_the_search_itself(library: Library) -> None:
+    march, april = datetime.date(2022, 3, 4), datetime.date(2022, 4, 1)
+    assert {hit.article.path for hit in retrieve("frost", library, k=50, until=march)} == {"bridge.txt"}
+    assert {hit.article.path for hit in retrieve("bridge", library, k=50, since=april)} == {"harvest.txt"}
+    assert {hit.article.path for hit in retrieve("bridge", library, k=50, since=march, until=march)} == {"bridge.txt"}
+    assert retrieve("bridge", library, since=datetime.date(2030, 1, 1)) == []
+
+
+def test_source_restricts_without_case(library: Library) -> None:
+    assert {hit.article.source for hit in retrieve("bridge", library, k=50, source=" test  POST ")} == {"Test Post"}
+    assert retrieve("bridge", library, source="Another") == []
+
+
+def test_articles_of_unknown_date_are_kept_out_by_dates(library: Library, index_path: Path) -> None:
+    (library.corpus / "undated.txt").write_text("The bridge in the park is painted green.\n")
+    add([library.corpus / "undated.txt"], index_path)
+    assert retrieve("What colour is the bridge in the park?", library)[0].article.path == "undated.txt"
+    hits = retrieve("What colour is the bridge in the park?", library, k=50, since=datetime.date(1900, 1, 1))
+    assert {hit.article.path for hit in hits} == {"bridge.txt", "harvest.txt"}
+
+
+@pytest.mark.parametrize(
+    "phrase", ["“middle pier”", '"MIDDLE  PIER"', "„middle pier“", "«middle pier»", '"the middle pier"']
+)
+def test_a_quoted_phrase_must_stand_in_the_sentence(phrase: str, library: Library) -> None:
+    (hit,) = retrieve(f"What happened to {phrase}?", library, k=50)
+    assert hit.text.startswith("Floods in November 2020")
+
+
+def test_a_phrase_is_compared_without_accents_but_by_whole_words(library: Library) -> None:
+    assert len(retrieve('"Petar Ilic"', library, k=50)) == 1
+    assert retrieve('"middle pie"', library, k=50) == []
+    assert retrieve('"pier middle"', library, k=50) == []
+    assert retrieve('"middle piers"', library, k=50) == []  # the same stem is not the same word
+
+
+def test_every_phrase_must_stand_in_it(library: Library) -> None:
+    assert len(retrieve('"middle pier" and "mountain road"', library, k=50)) == 1
+    assert retrieve('"middle pier" and "European Union"', library, k=50) == []
+
+
+def test_a_removed_article_is_not_found(library: Library, index_path: Path) -> None:
+    assert retrieve("plum blossom frost", library)[0].article.path == "harvest.txt"
+    remove(["harvest.txt"], index_path)
+    assert {hit.article.path for hit in retrieve("plum blossom frost", library, k=50)} == {"bridge.txt"}
+
+
+@pytest.mark.parametrize("question", ["", "  \n ", "\t"])
+def test_an_empty_question_is_refused(question: str, library: Library) -> None:
+    with pytest.raises(QuestionError, match="question is empty"):
+        retrieve(question, library)
+
+
+def test_an_endless_question_is_refused(library: Library) -> None:
+    with pytest.raises(QuestionError, match="100,000 characters; ask in at most 2,000"):
+        retrieve("a" * 100_000, library)
+
+
+def test_a_span_of_dates_that_is_none(library: Library) -> None:
+    with pytest.raises(QuestionError, match="since 2022-02-01 and until 2022-01-01; swap"):
+        retrieve("x", library, since=datetime.date(2022, 2, 1), until=datetime.date(2022, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "question", ["what? is: this!", "*", "(a AND", '"', "🙂", "\x00", "' OR 1=1 --", "؟", "a" * 2000]
+)
+def test_odd_questions_are_answered_somehow(question: str, library: Library) -> None:
+    for hit in retrieve(question, library):
+        assert hit.article.text[hit.start : hit.end] == hit.text
+
+
+def test_words_that_every_question_has_are_no_terms(library: Library) -> None:
+    assert read_question("What did the mayor do to the bridges?", library).terms == ("mayor", "bridg")
+    assert read_question("Who is it?", library).terms  # nothing else: all of them count
+
+
+def test_the_fused_score_is_the_weighted_sum() -> None:
+    signals = Signals(dense_sentence=0.5, dense_passage=0.25, bm25_sentence=8.0, bm25_passage=4.0, length=3.0)
+    weights = Weights(10.0, 4.0, -0.5, 0.25, 0.75)
+    assert fuse(signals, weights) == 10 * 0.5 + 4 * 0.25 - 0.5 * 8 + 0.25 * 4 + 0.75 * 3
+
+
+@pytest.mark.parametrize(
+    ("question", "path", "text"),
+    [
+        ("How many goals did Mbappé score in the final?", "2022-12-18", "Mbapp"),
+        ("By how many minutes did DART shorten the orbit?", "2022-10-11", "32 minutes"),
+        ("Which ship carried the first grain out of Odesa?", "2022-08-01-razoni", "Razoni"),
+        ("How long was Liz Truss prime minister?", "2022-10-20", "day"),
+    ],
+)
+def test_questions_of_the_shipped_articles(question: str, path: str, text: str, shipped: Library) -> None:
+    hit = retrieve(question, shipped)[0]
+    assert hit.article.path.startswith(path)
+    assert text in hit.text
