@@ -25,6 +25,7 @@ from index.passages import PASSAGE_TOKENS, split
 from index.store import FILE, EncodedArticle, Settings, Store
 from index.tokens import load_encoding
 
+MIN_PASSAGE_TOKENS = 16
 _BATCH_CHARS = 400_000
 """Text of one transaction: some seconds of work, and enough passages to fill the model's batches."""
 
@@ -299,6 +300,11 @@ def encode(articles: Sequence[Article], settings: Settings) -> list[EncodedArtic
             "models cannot be mixed. Build a new index in another directory."
         )
     counter = load_encoding(settings.encoding)
+    if counter.fingerprint != settings.encoding_hash:
+        raise IndexStateError(
+            f"The token vocabulary {settings.encoding!r} is not the one that this index was made with, so passages "
+            "would end elsewhere. Build a new index in another directory."
+        )
     split_articles = [split(article, counter, settings.passage_tokens) for article in articles]
     texts = [
         PassageText(article.text[p.start : p.end], tuple((s.start - p.start, s.end - p.start) for s in p.sentences))
@@ -325,6 +331,8 @@ def create(
     passage_tokens: int | None = None,
 ) -> Store:
     """An empty index for a folder of articles, with the default settings where none are given."""
+    if passage_tokens is not None and passage_tokens < MIN_PASSAGE_TOKENS:
+        raise ClippingsError(f"A passage of {passage_tokens} tokens is too short; give at least {MIN_PASSAGE_TOKENS}.")
     encoder = load_encoder(model or DEFAULT_MODEL)
     counter = load_encoding(encoding or "clippings")
     settings = Settings(

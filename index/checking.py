@@ -84,7 +84,7 @@ def _articles(library: Library, result: Verification, vectors: bool, progress: P
     store = library.store
     counter = load_encoding(store.settings.encoding)
     infos = store.articles()
-    here = set(files.scan(library.corpus))
+    here = set(files.scan(library.corpus)) if library.corpus.is_dir() else set()
     for at in range(0, len(infos), _BATCH):
         articles = [article for info in infos[at : at + _BATCH] if (article := store.article(info.id))]
         encoded = encode(articles, store.settings) if vectors else [None] * len(articles)
@@ -146,5 +146,4 @@ def _findable(library: Library, id_: int, text: str) -> bool:
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    both_empty = ~(a.any(axis=1) | b.any(axis=1))  # of a text without a single word the model knows
-    return np.where(both_empty, 1.0, (a * b).sum(axis=1) / np.maximum(lengths, 1e-12))
+    return np.asarray((a * b).sum(axis=1) / np.maximum(lengths, 1e-12))

@@ -111,13 +111,9 @@ class Encoder:
         if self._tokenizer is None:
             return self._encode_apart(passages)
         encodings = self._tokenizer.encode_batch([p.text for p in passages], add_special_tokens=False)
-        sums = np.zeros((len(passages), self.dimension), np.float32)
-        tokens = [
-            np.zeros((len(encoding.ids), self.dimension), np.float32) if len(encoding.ids) > self._window else None
-            for encoding in encodings
-        ]
-        sentence_rows: list[Vectors | None] = [None] * len(passages)
         bounds = [_sentence_tokens(p, e.offsets) for p, e in zip(passages, encodings, strict=True)]
+        passage_sums = np.zeros((len(passages), self.dimension), np.float32)
+        sentence_sums = [np.zeros((len(spans), self.dimension), np.float32) for spans in bounds]
         windows = [
             _Window(i, first, encoding.ids[first:last])
             for i, encoding in enumerate(encodings)
@@ -126,20 +122,16 @@ class Encoder:
         for batch in _batches(windows, _BATCH_TOKENS):
             hidden = self._forward([[*self._prefix, *w.ids, *self._suffix] for w in batch])
             for row, window in zip(hidden, batch, strict=True):
-                length = len(window.ids) + len(self._prefix) + len(self._suffix)
-                sums[window.passage] += row[:length].mean(axis=0) * max(1, len(window.ids))
-                inner = row[len(self._prefix) : len(self._prefix) + len(window.ids)]
-                kept = tokens[window.passage]
-                if kept is None:
-                    sentence_rows[window.passage] = _mean_rows(inner, bounds[window.passage])
-                else:
-                    kept[window.first : window.first + len(window.ids)] = inner
+                length = len(self._prefix) + len(window.ids) + len(self._suffix)
+                passage_sums[window.passage] += row[:length].mean(axis=0) * max(1, len(window.ids))
+                tokens = row[len(self._prefix) : len(self._prefix) + len(window.ids)]
+                sums = sentence_sums[window.passage]
+                for at, (first, last) in enumerate(bounds[window.passage]):
+                    sums[at] += tokens[max(0, first - window.first) : max(0, last - window.first)].sum(axis=0)
+        for i, spans in enumerate(bounds):  # a sentence without tokens of its own takes its passage's vector
+            sentence_sums[i][[first == last for first, last in spans]] = passage_sums[i]
         return [
-            PassageVectors(
-                _normalised(sums[i]),
-                _normalised(rows if rows is not None else _mean_rows(_given(tokens[i]), bounds[i])),
-            )
-            for i, rows in enumerate(sentence_rows)
+            PassageVectors(_normalised(p), _normalised(s)) for p, s in zip(passage_sums, sentence_sums, strict=True)
         ]
 
     def _encode_apart(self, passages: Sequence[PassageText]) -> list[PassageVectors]:
@@ -327,19 +319,6 @@ def _batches(windows: Sequence[_Window], tokens: int) -> list[list[_Window]]:
         else:
             batches.append([window])
     return batches
-
-
-def _mean_rows(tokens: Vectors, ranges: Sequence[Span]) -> Vectors:
-    """The mean vector of each token range; a sentence without tokens of its own takes the passage's mean."""
-    rows = np.empty((len(ranges), tokens.shape[1]), np.float32)
-    for i, (first, last) in enumerate(ranges):
-        rows[i] = tokens[first:last].mean(axis=0) if last > first else tokens.mean(axis=0) if len(tokens) else 0
-    return rows
-
-
-def _given(value: Vectors | None) -> Vectors:
-    assert value is not None
-    return value
 
 
 def _normalised(rows: Vectors) -> Vectors:

@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 
 from index.articles import SUFFIXES, parse_article, read_article
-from index.errors import ArticleError
+from index.errors import ArticleError, ClippingsError
 
 TRASH = ".trash"
 _MAX_NAME_BYTES = 100
@@ -20,9 +20,17 @@ def scan(corpus: Path) -> list[str]:
     """The article files of a folder and its subfolders, as relative paths with ``/``, in order.
 
     Hidden files and folders, READMEs and other kinds of file are left out.
+
+    Raises:
+        ClippingsError: a folder cannot be read; its articles are not to be taken for removed.
     """
+
+    def refuse(error: OSError) -> None:
+        why = f"The folder {error.filename} cannot be read ({error.strerror})"
+        raise ClippingsError(f"{why}. Allow it to be read, or move it out of {corpus}.") from error
+
     names = []
-    for folder, subfolders, entries in os.walk(corpus, followlinks=False):
+    for folder, subfolders, entries in os.walk(corpus, onerror=refuse):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for entry in entries:
             path = Path(folder, entry)
@@ -131,7 +139,11 @@ def _write_new(data: bytes, name: str, corpus: Path) -> str:
                 os.link(temporary, corpus / candidate)
             except FileExistsError:
                 continue
+            except OSError:  # a file system without hard links: nearly as safe
+                if (corpus / candidate).exists():
+                    continue
+                temporary.rename(corpus / candidate)
             return candidate
         raise ArticleError(f"{name}: the corpus folder has too many articles of that name; choose another.")
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from index.articles import Article
 from index.encoder import Encoder, Vectors, load_encoder
 from index.errors import ModelError
 from index.locking import BuildLock
-from index.store import ArticleInfo, Restriction, Store
+from index.store import FILE, ArticleInfo, Restriction, Store
 
 if TYPE_CHECKING:
     from index.dense import Dense
@@ -34,18 +34,33 @@ class Library:
     lexical: Lexical
 
     def __init__(self, path: Path) -> None:
-        from index.dense import Dense  # late: faiss and tantivy are for asking, not for importing
-
         self.path = path
-        self.store = Store.open(path)
-        self.dense = Dense(self.store.settings.dimension)
-        self.lexical = self._open_lexical()
         self._following = threading.Lock()
         self._loading = threading.Lock()
+        self._open()
+        self.follow()
+
+    def _open(self) -> None:
+        from index.dense import Dense  # late: faiss is for asking, not for importing
+
+        self._identity = self._file_identity()
+        self.store = Store.open(self.path)
+        self.dense = Dense(self.store.settings.dimension)
+        self.lexical = self._open_lexical()
         self._encoder: Encoder | None = None
         self._generation, self._last_passage = -1, 0
         self._articles = functools.lru_cache(maxsize=512)(self.store.article)
-        self.follow()
+
+    def _file_identity(self) -> tuple[int, int] | None:
+        try:
+            stat = (self.path / FILE).stat()
+        except OSError:
+            return None
+        return stat.st_dev, stat.st_ino
+
+    def _replaced(self) -> bool:
+        """Whether another index has been built in the place of the one that is open."""
+        return self._file_identity() not in (self._identity, None)
 
     @property
     def corpus(self) -> Path:
@@ -55,6 +70,8 @@ class Library:
     @property
     def generation(self) -> int:
         """Changes whenever the set of articles does; cheap to read."""
+        if self._replaced():
+            self.follow()
         return self.store.generation
 
     def articles(self) -> list[ArticleInfo]:
@@ -100,6 +117,8 @@ class Library:
     def follow(self) -> None:
         """Take in what has been committed since the last call, by this process or another."""
         with self._following:
+            if self._replaced():
+                self._open()
             generation = self.store.generation
             if generation != self._generation:
                 self.dense.remove([removal.passages for removal in self.store.removals_since(self._generation)])

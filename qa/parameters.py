@@ -18,8 +18,6 @@ class Weights:
     dense_passage: float
     bm25_sentence: float
     bm25_passage: float
-    bm25_sentence_by_wording: float
-    """Weight of BM25 times wording: how much more a sentence's words count where the question uses the articles'."""
     length: float
 
 

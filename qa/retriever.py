@@ -2,8 +2,7 @@
 
 Candidates are passages, found by the cosine of their vectors and by BM25; hits are the sentences of
 those passages, ranked by one weighted sum of raw scores. Raw scores mean the same for every question,
-which deciding whether anything answers needs. Where a question is put in other words than the
-articles', the words of a sentence mislead, so their weight grows with how well any sentence matches.
+which deciding whether anything answers needs.
 """
 
 from __future__ import annotations
@@ -42,10 +41,6 @@ class Signals:
     """Cosine of the question and the sentence's passage."""
     bm25_sentence: float
     bm25_passage: float
-    wording: float
-    """How far the question is put in the articles' own words: the highest BM25 of any sentence found, over
-    the summed idf of the question's words. The same for all hits of a question; about 0.3 where it is put
-    in other words, 1 and more where a sentence repeats it."""
     length: float
     """The natural logarithm of the sentence's characters: fragments and subheadings seldom answer."""
 
@@ -159,15 +154,15 @@ def search(question: Question, library: Library, k: int, weights: Weights | None
     bm25_sentences = lexical.score_sentences(question.terms, [row.id for row in rows])
     bm25_passages = lexical.score_passages(question.terms, list(passage_rows))
     weights = weights or load_parameters().ranking
-    wording = max(bm25_sentences.values(), default=0.0) / max(1.0, sum(lexical.idf(question.terms).values()))
     scored = []
     for row, cosine in zip(rows, cosines, strict=True):
+        if row.passage not in passage_rows:
+            continue  # removed between the two look-ups
         signals = Signals(
             dense_sentence=float(cosine),
             dense_passage=float(passage_rows[row.passage].vector @ vector),
             bm25_sentence=bm25_sentences.get(row.id, 0.0),
             bm25_passage=bm25_passages.get(row.passage, 0.0),
-            wording=wording,
             length=math.log1p(row.end - row.start),
         )
         scored.append((fuse(signals, weights), row, signals))
@@ -185,13 +180,12 @@ def search(question: Question, library: Library, k: int, weights: Weights | None
 
 
 def fuse(signals: Signals, weights: Weights) -> float:
-    """The score by which sentences are ranked: a weighted sum that trusts a sentence's words by the wording."""
+    """The score by which sentences are ranked."""
     return (
         weights.dense_sentence * signals.dense_sentence
         + weights.dense_passage * signals.dense_passage
         + weights.bm25_sentence * signals.bm25_sentence
         + weights.bm25_passage * signals.bm25_passage
-        + weights.bm25_sentence_by_wording * signals.bm25_sentence * signals.wording
         + weights.length * signals.length
     )
 

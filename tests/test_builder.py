@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -703,3 +704,25 @@ def test_a_library_that_is_open_while_its_builder_dies_goes_on(killed: Path, tmp
     build(tmp_path / "corpus", tmp_path / "index")
     assert retrieve("What arrived in Lima?", library, k=1)[0].text == "A red parcel arrived in Lima by train."
     library.close()
+
+
+def test_a_passage_budget_that_is_too_small_is_refused(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(ClippingsError, match="A passage of 0 tokens is too short; give at least 16"):
+        build(corpus, tmp_path / "index", passage_tokens=0)
+
+
+def test_a_folder_that_cannot_be_read_loses_nothing(
+    corpus: Path, index_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (corpus / "closed").mkdir()
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ClippingsError, match=r"closed cannot be read \(Permission denied\)"):
+        build(corpus, index_path)
+    assert [info.path for info in open_index(index_path).articles()] == ["harvest.txt", "bridge.txt"]

@@ -170,7 +170,8 @@ def test_a_sentence_without_a_token_has_a_finite_vector(nothing: str, encoder: E
     long = encoder.encode_passages([passage(*[LEAD] * 30, nothing, COST)])[0]
 
     assert np.isfinite(alone.passage).all()
-    assert alone.sentences.tolist() == [[0.0] * 384]
+    assert alone.sentences.tolist() == [alone.passage.tolist()]  # it takes its passage's
+    np.testing.assert_allclose(among.sentences[1], among.passage, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(among.sentences, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(long.sentences, axis=1), 1, atol=1e-5)
     plain = encoder.encode_passages([passage(LEAD, COST)])[0]

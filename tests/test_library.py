@@ -302,3 +302,14 @@ def test_the_default_library_is_the_one_that_the_environment_names(
             default_library()
     finally:
         default_library.cache_clear()
+
+
+def test_an_index_built_anew_in_the_same_place_is_taken_up(library: Library, corpus: Path, index_path: Path) -> None:
+    assert retrieve("plum blossom frost", library)[0].article.path == "harvest.txt"
+    shutil.rmtree(index_path)
+    assert retrieve("plum blossom frost", library)[0].article.path == "harvest.txt"  # what is open still answers
+    (corpus / "harvest.txt").unlink()
+    build(corpus, index_path, passage_tokens=40)
+    assert {hit.article.path for hit in retrieve("plum blossom frost", library, k=50)} == {"bridge.txt"}
+    assert [info.path for info in library.articles()] == ["bridge.txt"]
+    assert library.store.settings.passage_tokens == 40
