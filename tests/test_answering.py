@@ -16,7 +16,7 @@ from tests.conftest import BRIDGE, write
 
 
 def test_an_answer_is_the_sentence_to_the_letter(library: Library) -> None:
-    said = answer("How much did the repairs of the bridge cost?", library)
+    said = answer("What did the works cost?", library)
     assert said.found
     assert said.text == "The works cost 3.4 million euros."
     best = said.evidence[0]
@@ -44,11 +44,11 @@ def test_evidence_holds_no_near_copies(library: Library, index_path: Path) -> No
     copy = BRIDGE.replace("date 2022-03-04", "date 2022-03-05").replace("The works cost", "The works had cost")
     (library.corpus / "copy.txt").write_text(copy, encoding="utf-8")
     add([library.corpus / "copy.txt"], index_path)
-    said = answer("How much did the repairs of the bridge cost?", library)
+    said = answer("What did the works cost?", library)
     texts = [evidence.hit.text for evidence in said.evidence]
     assert sum("3.4 million" in text for text in texts) == 1
     assert 2 <= len(texts) <= 5
-    hits = retrieve("How much did the repairs of the bridge cost?", library, k=10)
+    hits = retrieve("What did the works cost?", library, k=10)
     assert sum("3.4 million" in hit.text for hit in hits) == 2  # retrieve keeps them
     kept = without_copies(hits, library)
     assert kept[0] == hits[0]
@@ -106,7 +106,7 @@ def test_the_default_library_is_used_when_none_is_given(index_path: Path, monkey
     monkeypatch.setenv("CLIPPINGS_INDEX", str(index_path))
     index.default_library.cache_clear()
     try:
-        assert answer("How much did the repairs of the bridge cost?").text == "The works cost 3.4 million euros."
+        assert answer("What did the works cost?").text == "The works cost 3.4 million euros."
     finally:
         index.default_library().close()
         index.default_library.cache_clear()

@@ -71,7 +71,7 @@ def squad(path: Path) -> Path:
                         "context": bridge,
                         "qas": [
                             qa(1, "When was the bridge built?", bridge, "1566"),
-                            qa(2, "Who was the architect of the bridge?", bridge, "Hayruddin"),
+                            qa(2, "Was Hayruddin its architect?", bridge, "Hayruddin"),
                             {"id": "q3", "question": "How long is the tunnel?", "answers": [], "is_impossible": True},
                         ],
                     },

@@ -12,7 +12,7 @@ from qa.__main__ import main
 from tests.conftest import BRIDGE
 
 COST = "The works cost 3.4 million euros."
-QUESTION = "How much did the repairs of the bridge cost?"
+QUESTION = "What did the works cost?"
 
 
 def test_the_answer_is_printed_marked_with_its_source(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

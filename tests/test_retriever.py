@@ -22,12 +22,16 @@ COST = "The works cost 3.4 million euros."
 @pytest.mark.parametrize(
     ("question", "text"),
     [
-        ("How much did the repairs cost?", COST),
+        ("What did the works cost?", COST),
         ("what destroyed the plum blossom", FROST),
-        ("Where did the money for the works come from?", "Two thirds of it came from the European Union."),
-        ("What does insurance pay for?", "Insurance covers hail but not frost."),
-        ("Who leads the co-operative Ilic?", "The cooperative’s head, Petar Ilić, expects a crop of 9,000 tonnes"),
-        ("When was the pier washed away?", "Floods in November 2020 had washed away the middle pier"),
+        ("How much of the money came from the European Union?", "Two thirds of it came from the European Union."),
+        ("Does insurance cover frost?", "Insurance covers hail but not frost."),
+        (
+            "What crop does the co-operative's head Ilic expect?",
+            "The cooperative’s head, Petar Ilić, expects a crop of",
+        ),
+        ("When did floods wash away the middle pier?", "Floods in November 2020 had washed away the middle pier"),
+        ("How many blocks did the engineers replace?", "Engineers replaced 212 of its\nblocks"),
     ],
 )
 def test_the_right_sentence_comes_first(question: str, text: str, library: Library) -> None:
@@ -39,7 +43,7 @@ def test_the_right_sentence_comes_first(question: str, text: str, library: Libra
 
 
 def test_hits_carry_their_article(library: Library) -> None:
-    hit = retrieve("How much did the repairs cost?", library)[0]
+    hit = retrieve("What did the works cost?", library)[0]
     assert hit.article.path == "bridge.txt"
     assert hit.article.title == "Old bridge over the Lim reopens after repairs"
     assert (hit.article.date, hit.article.source) == (datetime.date(2022, 3, 4), "Test Wire")
@@ -145,10 +149,11 @@ def test_the_fused_score_is_the_weighted_sum() -> None:
 @pytest.mark.parametrize(
     ("question", "path", "text"),
     [
-        ("How many goals did Mbappé score in the final?", "2022-12-18", "Mbapp"),
-        ("By how many minutes did DART shorten the orbit?", "2022-10-11", "32 minutes"),
-        ("Which ship carried the first grain out of Odesa?", "2022-08-01-razoni", "Razoni"),
-        ("How long was Liz Truss prime minister?", "2022-10-20", "day"),
+        ("By how many minutes did DART shorten the orbit?", "2022-10-11-dart", "shortened its orbit by 32"),
+        ("When did Croatia become the 20th country to use the euro?", "2023-01-01-croatia", "On Sunday Croatia became"),
+        ("Where is the Razoni bound for?", "2022-08-01-razoni", "is bound for Tripoli in Lebanon"),
+        ("What is Commander Moonikin Campos named after?", "2022-11-16-moon", "is named after Arturo Campos"),
+        ("How many galaxies does Stephan's Quintet have?", "2022-07-12-webb", "a group of five galaxies"),
     ],
 )
 def test_questions_of_the_shipped_articles(question: str, path: str, text: str, shipped: Library) -> None:
