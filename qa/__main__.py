@@ -167,7 +167,9 @@ def _fit(words: Sequence[str]) -> int:
         description="Learn the weights of the ranking from training questions, and the confidence from half of the "
         "development questions; report it on the other half; write qa/parameters.json.",
     )
-    parser.add_argument("--train", nargs="+", type=Path, required=True, metavar="FILE", help="for the ranking")
+    parser.add_argument(
+        "--train", nargs="+", type=Path, default=[], metavar="FILE", help="for the ranking (default: keep it)"
+    )
     parser.add_argument("--dev", nargs="+", type=Path, required=True, metavar="FILE", help="for the confidence")
     parser.add_argument("--library", metavar="INDEX", help="index for the files whose contexts are its articles")
     parser.add_argument("--limit", type=int, default=1500, metavar="N", help="questions of each training file")

@@ -64,6 +64,8 @@ class Features:
     """The share of the question's idf weight whose words stand in the best sentence."""
     passage_matched: float
     """The same for its passage."""
+    names: float
+    """The share of the question's names and numbers that stand in the article; 1 if it has none."""
     margin: float
     """How far the fused score is above that of the next sentence that is no near-copy."""
     best: float
@@ -125,6 +127,7 @@ def features(question: Question, hits: Sequence[Hit], library: Library) -> Featu
         highest_cosine=max(hit.signals.dense_sentence for hit in hits),
         matched=_matched(idf, library.lexical.terms(best.text)),
         passage_matched=_matched(idf, library.lexical.terms(best.article.text[start:end])),
+        names=_names_in(question, best, library),
         margin=best.score - others[1].score if len(others) > 1 else 0.0,
         best=best.score,
     )
@@ -172,6 +175,17 @@ def _matched(idf: dict[str, float], words: Sequence[str]) -> float:
     total = sum(idf.values())
     present = set(words)
     return sum(weight for term, weight in idf.items() if term in present) / total if total else 0.0
+
+
+def _names_in(question: Question, best: Hit, library: Library) -> float:
+    """Names are words with a capital letter after the first word; lower-case questions show none."""
+    shown = [
+        word for word in question.text.split()[1:] if word.strip("\"'“‘([")[:1].isupper() or any(map(str.isdigit, word))
+    ]
+    names = {term for word in shown for term in library.lexical.terms(word)} & set(question.terms)
+    if not names:
+        return 1.0
+    return len(names & set(library.lexical.terms(best.article.text))) / len(names)
 
 
 def _why_nothing(question: Question, library: Library) -> str:

@@ -44,24 +44,26 @@ def fit(
     """Fit everything, write the parameters, and return a report of what they do on questions not fitted on.
 
     Args:
-        train: SQuAD-form files for the ranking; ``limit`` questions of each, evenly spread.
+        train: SQuAD-form files for the ranking; ``limit`` questions of each, evenly spread. With none,
+            the ranking in use is kept.
         dev: SQuAD-form files for the confidence, every other question fitted on, the rest reported.
             A list of questions without contexts is asked of the library as unanswerable.
         library: the index whose articles some files' contexts are; other files get an index of their own.
         out: where to write; the file in use if left out.
     """
-    problems = [_ranking_problem(path, library, limit) for path in train]
-    ranking = _fit_ranking(problems)
+    made = json.loads(parameters.FILE.read_text(encoding="utf-8"))["ranking made by"]
+    ranking = parameters.load_parameters().ranking
+    if train:
+        ranking = _fit_ranking([_ranking_problem(path, library, limit) for path in train])
+        made = f"python -m qa fit --train {_names(train)} --limit {limit} --dev {_names(dev)}"
     asked = [row for path in dev for row in _confidence_rows(path, library, ranking)]
     fitted, held = asked[::2], asked[1::2]
     weights = _fit_confidence(fitted)
     unanswerable = sorted(confidence(row.features, weights) for row in fitted if not row.answerable)
     threshold = unanswerable[int((1 - _FALSE_ANSWERS) * len(unanswerable))] if unanswerable else 0.5
     learnt = {
-        "made by": "python -m qa fit --train "
-        + " ".join(p.name for p in train)
-        + " --dev "
-        + " ".join(p.name for p in dev),
+        "ranking made by": made,
+        "confidence made by": f"python -m qa fit --dev {_names(dev)}",
         "ranking": {key: round(value, 4) for key, value in dataclasses.asdict(ranking).items()},
         "confidence": {key: round(value, 4) for key, value in weights.items()},
         "threshold": round(threshold, 4),

@@ -94,8 +94,8 @@ def test_a_question_with_a_subject_does_not(question: str) -> None:
 
 
 def test_confidence_is_the_logistic_of_the_features() -> None:
-    found = Features(0.5, 0.4, 0.6, 1.0, 0.8, 2.0, 10.0)
-    names = ["cosine", "passage_cosine", "highest_cosine", "matched", "passage_matched", "margin", "best"]
+    found = Features(0.5, 0.4, 0.6, 1.0, 0.8, 0.5, 2.0, 10.0)
+    names = ["cosine", "passage_cosine", "highest_cosine", "matched", "passage_matched", "names", "margin", "best"]
     weights = {"bias": 1.0, **dict.fromkeys(names, 0.0), "margin": -0.5}
     assert confidence(found, weights) == 0.5
 
