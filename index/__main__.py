@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 
 from index.errors import ClippingsError
-from index.library import DEFAULT_INDEX
+from index.library import default_path
+from index.terminal import one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,8 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except ClippingsError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ClippingsError, OSError) as error:  # a full disk, a folder without permission
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped. What was committed is kept; run the same command again to go on.", file=sys.stderr)
@@ -47,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     verify = command("verify", _verify, "read everything again and prove that it agrees")
     verify.add_argument("--no-vectors", action="store_true", help="do not encode again (needs no model, much faster)")
     for sub in (build, add, remove, status, verify):
-        sub.add_argument("--index", default=DEFAULT_INDEX, metavar="FOLDER", help="the index (default: %(default)s)")
+        sub.add_argument(
+            "--index", default=str(default_path()), metavar="FOLDER", help="the index (default: %(default)s)"
+        )
     for sub in (build, add, remove):
         sub.add_argument("--wait", type=float, default=10.0, metavar="SECONDS", help="for another process that writes")
     return parser
@@ -59,7 +62,7 @@ class _Bar:
     def __init__(self) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(unit=" articles", disable=not sys.stderr.isatty() and None, dynamic_ncols=True, leave=False)
+        self._bar = tqdm(unit=" articles", disable=None, dynamic_ncols=True, leave=False)
 
     def __call__(self, done: int, total: int, name: str) -> None:
         self._bar.total = total
@@ -108,9 +111,9 @@ def _tell(report: object, index: str, start: float, failing: bool = False) -> in
 
     assert isinstance(report, BuildReport)
     for _, why in report.skipped:
-        print(f"skipped: {why}", file=sys.stderr)
+        print(f"skipped: {one_line(why)}", file=sys.stderr)
     for name, what in report.warnings:
-        print(f"note: {name}: {what}", file=sys.stderr)
+        print(f"note: {one_line(f'{name}: {what}')}", file=sys.stderr)
     print(f"{index}: {report} in {time.perf_counter() - start:.1f} s")
     return 1 if failing and report.skipped else 0
 
@@ -129,7 +132,7 @@ def _status(options: argparse.Namespace) -> int:
     print(f"passages: at most {settings.passage_tokens} tokens of {settings.encoding}")
     if options.list:
         for info in store.articles():
-            print(f"{info.date or '----------'}  {info.path}  {info.title}")
+            print(f"{info.date or '----------'}  {one_line(info.path)}  {one_line(info.title)}")
     store.close()
     return 0
 
@@ -143,7 +146,7 @@ def _verify(options: argparse.Namespace) -> int:
     finally:
         bar.close()
     for problem in result.problems:
-        print(f"wrong: {problem}", file=sys.stderr)
+        print(f"wrong: {one_line(problem)}", file=sys.stderr)
     checked = f"{result.articles} articles, {result.passages} passages, {result.sentences} sentences"
     seconds = time.perf_counter() - start
     if result.problems:

@@ -79,11 +79,15 @@ class Encoder:
         self.name = name
         self._model = _load(name)
         self.dimension = int(self._model.get_embedding_dimension() or 0)
-        self._pools_by_mean = _pools_by_mean(self._model)
-        self._tokenizer = _bare_tokenizer(self._model) if self._pools_by_mean else None
+        self._tokenizer = _bare_tokenizer(self._model)
+        self._together = self._tokenizer is not None and _pools_by_mean(self._model)
         if self._tokenizer is not None:
             self._prefix, self._suffix = _special_ids(self._tokenizer)
-            self._window = int(self._model.max_seq_length or 512) - len(self._prefix) - len(self._suffix)
+            prompts = [
+                self._tokenizer.encode(p, add_special_tokens=False).ids for p in self._model.prompts.values() if p
+            ]
+            special = len(self._prefix) + len(self._suffix) + max(map(len, prompts), default=0)
+            self._window = int(self._model.max_seq_length or 512) - special
         self.fingerprint = _fingerprint(name, self._model)
         self._lock = threading.Lock()  # the library's own tokenizing is not safe between threads
 
@@ -94,7 +98,7 @@ class Encoder:
 
     def encode_questions(self, questions: Sequence[str]) -> Vectors:
         """Normalised vectors of questions, shape (n, dimension)."""
-        if self._tokenizer is not None:  # no prefix: a question is a passage without sentences
+        if self._together:  # no prefix: a question is a passage without sentences
             found = self.encode_passages([PassageText(question, ()) for question in questions])
             return self._rows([vectors.passage for vectors in found])
         with self._lock:
@@ -108,7 +112,7 @@ class Encoder:
         """
         if not passages:
             return []
-        if self._tokenizer is None:
+        if not self._together:
             return self._encode_apart(passages)
         encodings = self._tokenizer.encode_batch([p.text for p in passages], add_special_tokens=False)
         bounds = [_sentence_tokens(p, e.offsets) for p, e in zip(passages, encodings, strict=True)]
@@ -137,13 +141,30 @@ class Encoder:
     def _encode_apart(self, passages: Sequence[PassageText]) -> list[PassageVectors]:
         texts = [p.text for p in passages]
         texts += [p.text[start:end] for p in passages for start, end in p.sentences]
+        pieces = [piece for text in texts for piece in self._pieces(text)]
         with self._lock:
-            vectors = self._rows(self._model.encode_document(texts, **_QUIET))
+            rows = self._rows(self._model.encode_document(pieces, **_QUIET))
+        vectors, at = np.zeros((len(texts), self.dimension), np.float32), 0
+        for i, text in enumerate(texts):
+            for piece in self._pieces(text):
+                vectors[i] += rows[at] * max(1, len(piece))
+                at += 1
+        vectors = _normalised(vectors)
         results, at = [], len(passages)
         for i, passage in enumerate(passages):
             results.append(PassageVectors(vectors[i], vectors[at : at + len(passage.sentences)]))
             at += len(passage.sentences)
         return results
+
+    def _pieces(self, text: str) -> list[str]:
+        """A text cut between words so that the model sees all of it; most texts are one piece."""
+        if self._tokenizer is None or len(text) < self._window:  # a token is at least a character
+            return [text]
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        if len(encoding.ids) <= self._window:
+            return [text]
+        ranges = _windows(encoding.word_ids, (), self._window)
+        return [text[encoding.offsets[first][0] : encoding.offsets[last - 1][1]] for first, last in ranges]
 
     def _rows(self, vectors: Any) -> Vectors:
         return np.asarray(vectors, dtype=np.float32).reshape(-1, self.dimension)

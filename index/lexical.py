@@ -12,6 +12,7 @@ import json
 import math
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,7 @@ class Lexical:
 
     def terms(self, text: str) -> list[str]:
         """The analysed words of a text, in order."""
-        return list(self._analyzer.analyze(text))
+        return list(self._analyzer.analyze(_composed(text)))
 
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
         """BM25's inverse document frequency of each term among the sentences; rarer is higher."""
@@ -139,14 +140,19 @@ class Lexical:
         """The ``k`` best sentences for the terms and their BM25 scores."""
         return _search(self._sentences, terms, k, restriction=restriction)
 
-    def search_phrase(self, phrase: str, k: int, restriction: Restriction) -> Scored:
-        """The ``k`` best sentences that hold the phrase's words in their order (as analysed)."""
-        words: list[str | tuple[int, str]] = list(self.terms(phrase))
-        if not words:
+    def search_phrases(self, phrases: Sequence[str], k: int, restriction: Restriction) -> Scored:
+        """The ``k`` best sentences that hold the words of every phrase in their order (as analysed)."""
+        schema = self._sentences.schema
+        parts = []
+        for phrase in phrases:
+            words: list[str | tuple[int, str]] = list(self.terms(phrase))
+            if len(words) == 1:
+                parts.append(tantivy.Query.term_query(schema, "text", words[0]))
+            elif words:
+                parts.append(tantivy.Query.phrase_query(schema, "text", words))
+        if not parts:
             return {}
-        if len(words) == 1:
-            return _search(self._sentences, [str(words[0])], k, restriction=restriction)
-        query = tantivy.Query.phrase_query(self._sentences.schema, "text", words)
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in parts])
         return _run(self._sentences, query, k, restriction)
 
     def score_passages(self, terms: Sequence[str], ids: Sequence[int]) -> Scored:
@@ -174,6 +180,11 @@ def catch_up(lexical: Lexical, store: Store) -> None:
         generation,
         anew,
     )
+
+
+def _composed(text: str) -> str:
+    """Text with its accents joined to their letters: apart from them, they would cut a word in two."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _analyzer() -> tantivy.TextAnalyzer:
@@ -216,7 +227,7 @@ def _update(
     for row in rows:
         document = tantivy.Document()
         document.add_unsigned("id", row.id)
-        document.add_text("text", row.text)
+        document.add_text("text", _composed(row.text))
         if row.date is not None:
             document.add_integer("date", row.date.toordinal())
         if row.source is not None:

@@ -34,57 +34,42 @@ class Library:
     lexical: Lexical
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._following = threading.Lock()
-        self._loading = threading.Lock()
-        self._open()
-        self.follow()
-
-    def _open(self) -> None:
         from index.dense import Dense  # late: faiss is for asking, not for importing
 
+        self.path = path
         self._identity = self._file_identity()
-        self.store = Store.open(self.path)
+        self.store = Store.open(path)
         self.dense = Dense(self.store.settings.dimension)
         self.lexical = self._open_lexical()
+        self._successor: Library | None = None
         self._encoder: Encoder | None = None
+        self._following = threading.Lock()
+        self._loading = threading.Lock()
         self._generation, self._last_passage = -1, 0
         self._articles = functools.lru_cache(maxsize=512)(self.store.article)
-
-    def _file_identity(self) -> tuple[int, int] | None:
-        try:
-            stat = (self.path / FILE).stat()
-        except OSError:
-            return None
-        return stat.st_dev, stat.st_ino
-
-    def _replaced(self) -> bool:
-        """Whether another index has been built in the place of the one that is open."""
-        return self._file_identity() not in (self._identity, None)
+        self.follow()
 
     @property
     def corpus(self) -> Path:
         """The folder the articles come from."""
-        return self.store.corpus
+        return self._latest().store.corpus
 
     @property
     def generation(self) -> int:
         """Changes whenever the set of articles does; cheap to read."""
-        if self._replaced():
-            self.follow()
-        return self.store.generation
+        return (self.follow() if self._replaced() else self._latest()).store.generation
 
     def articles(self) -> list[ArticleInfo]:
         """All articles without their texts, the latest first."""
-        return self.store.articles()
+        return self._latest().store.articles()
 
     def article(self, id_: int) -> Article | None:
         """One article with its text, or None if it has been removed."""
-        return self._articles(id_)  # kept until the next change
+        return self._latest()._articles(id_)  # kept until the next change
 
     def sources(self) -> list[str]:
         """The sources that articles state, in alphabetical order."""
-        return self.store.sources()
+        return self._latest().store.sources()
 
     @property
     def encoder(self) -> Encoder:
@@ -114,11 +99,21 @@ class Library:
         among = self.store.passage_ids(restriction) if restriction else None
         return self.dense.search(vector, k, among)
 
-    def follow(self) -> None:
-        """Take in what has been committed since the last call, by this process or another."""
+    def follow(self) -> Library:
+        """Take in what has been committed since the last call, by this process or another.
+
+        Returns:
+            The library to ask: this one, or the one that follows it where another index has been built
+            in its place, so that one question never mixes the two.
+
+        Raises:
+            IndexStateError: what has been put in its place cannot be used.
+        """
         with self._following:
-            if self._replaced():
-                self._open()
+            if self._successor is None and self._replaced():
+                self._successor = Library(self.path)
+            if self._successor is not None:
+                return self._successor.follow()
             generation = self.store.generation
             if generation != self._generation:
                 self.dense.remove([removal.passages for removal in self.store.removals_since(self._generation)])
@@ -129,6 +124,21 @@ class Library:
                 self._articles.cache_clear()  # an article that was removed is not to be had any more
             if self.lexical.generation != generation:
                 self._follow_lexical(generation)
+            return self
+
+    def _latest(self) -> Library:
+        return self if self._successor is None else self._successor._latest()
+
+    def _file_identity(self) -> tuple[int, int] | None:
+        try:
+            stat = (self.path / FILE).stat()
+        except OSError:
+            return None
+        return stat.st_dev, stat.st_ino
+
+    def _replaced(self) -> bool:
+        """Whether another index has been built in the place of the one that is open."""
+        return self._file_identity() not in (self._identity, None)
 
     def _follow_lexical(self, generation: int) -> None:
         """Normally the builder has just committed; where it was killed between, finish its work."""
@@ -161,7 +171,14 @@ class Library:
 
     def close(self) -> None:
         """Close the files. Questions asked later fail."""
+        if self._successor is not None:
+            self._successor.close()
         self.store.close()
+
+
+def default_path() -> Path:
+    """The index directory that is meant where none is named: ``CLIPPINGS_INDEX``, or ``.index``."""
+    return Path(os.environ.get("CLIPPINGS_INDEX") or DEFAULT_INDEX)
 
 
 def open_index(path: str | os.PathLike[str] | None = None) -> Library:
@@ -173,7 +190,7 @@ def open_index(path: str | os.PathLike[str] | None = None) -> Library:
     Raises:
         IndexStateError: there is no index, or it cannot be used; the message says what to run.
     """
-    return Library(Path(path if path is not None else os.environ.get("CLIPPINGS_INDEX", DEFAULT_INDEX)))
+    return Library(default_path() if path is None else Path(path))
 
 
 @functools.lru_cache(maxsize=1)

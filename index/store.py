@@ -14,6 +14,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ class Store:
         self.directory = directory
         self.settings = settings
         self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: list[tuple[weakref.ref[threading.Thread], sqlite3.Connection]] = []
         self._lock = threading.Lock()
 
     @classmethod
@@ -214,7 +215,7 @@ class Store:
     def close(self) -> None:
         """Close every thread's connection."""
         with self._lock:
-            for connection in self._connections:
+            for _, connection in self._connections:
                 connection.close()
             self._connections.clear()
             self._local = threading.local()
@@ -305,9 +306,11 @@ class Store:
         rows = self._all("SELECT min(source) FROM articles WHERE source IS NOT NULL GROUP BY source_key ORDER BY 1")
         return [source for (source,) in rows]
 
-    def undated(self) -> int:
-        """How many articles state no date."""
-        return int(self._one("SELECT count(*) FROM articles WHERE date IS NULL"))
+    def undated(self, source: str | None = None) -> int:
+        """How many articles, of a source if one is given, state no date."""
+        query = "SELECT count(*) FROM articles WHERE date IS NULL AND (? IS NULL OR source_key = ?)"
+        key = source_key(source) if source is not None else None
+        return int(self._all(query, (key, key))[0][0])
 
     def passages_of(self, article: int) -> list[int]:
         """The ids of an article's passages, in order."""
@@ -423,23 +426,26 @@ class Store:
             connection = _connect(self.directory / FILE)
             self._local.connection = connection
             with self._lock:
-                self._connections.append(connection)
+                gone = [known for known in self._connections if (thread := known[0]()) is None or not thread.is_alive()]
+                for known in gone:
+                    self._connections.remove(known)
+                    known[1].close()
+                self._connections.append((weakref.ref(threading.current_thread()), connection))
         return connection
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             yield connection
+            connection.commit()
+        except sqlite3.OperationalError as error:  # a full disk, say
+            connection.rollback()
+            raise ClippingsError(f"The index at {self.directory} cannot be written ({error}).") from error
         except BaseException:
             connection.rollback()
             raise
-        try:
-            connection.commit()
-        except sqlite3.OperationalError as error:
-            connection.rollback()
-            raise ClippingsError(f"The index at {self.directory} cannot be written ({error}).") from error
 
     def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
         with self._reading() as connection:

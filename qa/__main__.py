@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from index.errors import ClippingsError
+from index.terminal import one_line
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -96,20 +98,20 @@ def _reply(question: str, library: Library, options: argparse.Namespace) -> None
 
 
 def _in_words(said: Answer, colour: bool) -> str:
-    lines = [f"? {said.question}", ""]
+    lines = [f"? {one_line(said.question)}", ""]
     if said.found:
         best = said.evidence[0].hit
         lines += [_fill(_marked(best, colour)), f"  {_source(best)}", f"  sure: {said.confidence:.0%}"]
         others = [evidence.hit for evidence in said.evidence[1:]]
         heading = "also:"
     else:
-        lines += [_fill(said.reason)]
+        lines += [_fill(one_line(said.reason))]
         others = list(said.nearest)
         heading = "nearest:"
     if others:
         lines += ["", heading]
         for hit in others:
-            lines += [_fill(_one_line(hit.text), "- "), f"    {_source(hit)}"]
+            lines += [_fill(one_line(hit.text), "- "), f"    {_source(hit)}"]
     if said.undated_excluded:
         lines += ["", f"({said.undated_excluded} articles of unknown date were left out)"]
     return "\n".join([*lines, ""])
@@ -119,20 +121,15 @@ def _marked(hit: Hit, colour: bool) -> str:
     """The hit's passage with the sentence marked: in reverse video, or between brackets where there is none."""
     on, off = ("\x1b[1;7m", "\x1b[0m") if colour else ("[[", "]]")
     text, (start, end) = hit.article.text, hit.passage
-    before, after = _one_line(text[start : hit.start]), _one_line(text[hit.end : end])
-    return " ".join(filter(None, [before, f"{on}{_one_line(hit.text)}{off}", after]))
+    before, after = one_line(text[start : hit.start]), one_line(text[hit.end : end])
+    return " ".join(filter(None, [before, f"{on}{one_line(hit.text)}{off}", after]))
 
 
 def _source(hit: Hit) -> str:
     article = hit.article
     stated = [article.source, article.date.isoformat() if article.date else None]
     details = ", ".join([*filter(None, stated), f"{article.path}:{hit.start}-{hit.end}"])
-    return f"{_one_line(article.title)} ({details})"
-
-
-def _one_line(text: str) -> str:
-    """Text on one line, without characters that would steer a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return one_line(f"{article.title} ({details})")
 
 
 def _fill(text: str, first: str = "  ") -> str:
@@ -157,8 +154,15 @@ def _evaluate(words: Sequence[str]) -> int:
 
     library = open_index(options.library) if options.library else None
     for figures in evaluate(options.files, library, options.limit):
-        print(json.dumps(summary(figures)) if options.json else table(figures), flush=True)
+        print(json.dumps(_without_nan(summary(figures))) if options.json else table(figures), flush=True)
     return 0
+
+
+def _without_nan(value: Any) -> Any:
+    """What was not measured as null: JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _fit(words: Sequence[str]) -> int:

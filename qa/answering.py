@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 NEAR_COPY = 0.7
 """Two sentences sharing this part of their words (Jaccard) tell the same; the lower one is left out."""
 
-_POOL = 25
+POOL = 25
+"""Hits that the confidence looks at, and that near-copies are dropped from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,10 @@ def answer(
         from index import default_library
 
         library = default_library()
-    library.follow()
+    library = library.follow()
     asked = read_question(question, library, since, until, source)
-    undated = library.store.undated() if asked.restriction.by_date else 0
-    found = search(asked, library, _POOL)
+    undated = library.store.undated(asked.restriction.source) if asked.restriction.by_date else 0
+    found = search(asked, library, max(k, POOL) if k > 0 else k)
     hits = without_copies(found, library)[:k]
     if leans_on_another(question):
         reason = (
@@ -217,7 +218,7 @@ def _why_not(question: Question, best: Hit, library: Library) -> str:
     unknown = [word for word in _content_words(question, library) if not library.lexical.known(word)]
     if unknown:
         named = ", ".join(f"“{word}”" for word in unknown[:3])
-        return f"The articles do not say. Nothing in them mentions {named}."
+        return f"The articles do not say. No sentence mentions {named}."
     missing = _missing(question, best, library)
     if missing:
         named = ", ".join(f"“{word}”" for word in missing[:3])

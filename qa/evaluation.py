@@ -100,11 +100,29 @@ def read_questions(path: Path) -> list[dict[str, Any]]:
         if isinstance(data, list):
             qas = [{"id": str(n), "question": q["question"], "is_impossible": True} for n, q in enumerate(data)]
             return [{"context": None, "qas": qas}]
-        return [{**p, "title": entry.get("title", "")} for entry in data["data"] for p in entry["paragraphs"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [_entry(paragraph) for entry in data["data"] for paragraph in entry["paragraphs"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ClippingsError(
             f"{path} holds no questions in SQuAD form (data[].paragraphs[].context and .qas[].question): {error}"
         ) from error
+
+
+def _entry(paragraph: dict[str, Any]) -> dict[str, Any]:
+    """A paragraph as an article would be read: its newlines normalised, its answers' offsets with them."""
+    context = paragraph["context"]
+    qas = [
+        {
+            "id": str(qa["id"]),
+            "question": qa["question"],
+            "is_impossible": bool(qa.get("is_impossible")),
+            "answers": [
+                {"text": a["text"], "answer_start": a["answer_start"] - context.count("\r\n", 0, a["answer_start"])}
+                for a in qa.get("answers", [])
+            ],
+        }
+        for qa in paragraph["qas"]
+    ]
+    return {"context": context.replace("\r\n", "\n").replace("\r", "\n"), "qas": qas}
 
 
 def evaluate(paths: Sequence[Path], library: Library | None = None, limit: int | None = None) -> Iterator[Figures]:
@@ -237,7 +255,7 @@ def asked_of(library: Library, entries: Sequence[dict[str, Any]]) -> Iterator[As
 
 def _article_path(library: Library, context: str) -> str:
     """The path of the article whose text a context is."""
-    paths = library.store.same_text(article_of(context.replace("\r\n", "\n").replace("\r", "\n"), ""))
+    paths = library.store.same_text(article_of(context, ""))
     if not paths:
         raise ClippingsError(
             f"The context that begins {context[:60]!r} is no article of {library.path}. "
@@ -263,7 +281,7 @@ def spread(asked: list[Asked], limit: int | None) -> list[Asked]:
 
 
 def summary(figures: Figures) -> dict[str, Any]:
-    """The figures of one file as plain JSON values."""
+    """The figures of one file as plain values; NaN where there was nothing to measure."""
     stages = {
         stage: {**{f"R@{k}": recall(ranks, k) for k in (1, 5, 10)}, "MRR": mrr(ranks)}
         for stage, ranks in figures.ranks.items()

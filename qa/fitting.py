@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from index.errors import ClippingsError
 from qa import parameters
-from qa.answering import Features, confidence, features
+from qa.answering import POOL, Features, confidence, features
 from qa.evaluation import Asked, answered_at, asked_of, auc, index_of, is_gold, read_questions, spread
 from qa.retriever import Hit, Signals, fuse, read_question, search
 
@@ -55,7 +55,7 @@ def fit(
     ranking = parameters.load_parameters().ranking
     if train:
         ranking = _fit_ranking([_ranking_problem(path, library, limit) for path in train])
-        made = f"python -m qa fit --train {_names(train)} --limit {limit} --dev {_names(dev)}"
+        made = f"python -m qa fit --library STORIES --train {_names(train)} --limit {limit} --dev {_names(dev)}"
     asked = [row for path in dev for row in _confidence_rows(path, library, ranking)]
     fitted, held = asked[::2], asked[1::2]
     weights = _fit_confidence(fitted)
@@ -63,7 +63,7 @@ def fit(
     threshold = unanswerable[int((1 - _FALSE_ANSWERS) * len(unanswerable))] if unanswerable else 0.5
     learnt = {
         "ranking made by": made,
-        "confidence made by": f"python -m qa fit --dev {_names(dev)}",
+        "confidence made by": f"python -m qa fit --library STORIES --dev {_names(dev)}",
         "ranking": {key: round(value, 4) for key, value in dataclasses.asdict(ranking).items()},
         "confidence": {key: round(value, 4) for key, value in weights.items()},
         "threshold": round(threshold, 4),
@@ -149,7 +149,7 @@ def _confidence_rows(path: Path, library: Library | None, ranking: parameters.We
     with tempfile.TemporaryDirectory() as folder:
         here, asked = _opened(path, library, Path(folder))
         for one in asked:
-            hits = search(read_question(one.question, here), here, k=25, weights=ranking)
+            hits = search(read_question(one.question, here), here, k=POOL, weights=ranking)
             if hits:
                 found = features(read_question(one.question, here), hits, here)
                 yield _Row(path.stem, found, one.article is not None, _right(one, hits[0]))

@@ -27,7 +27,11 @@ MAX_QUESTION_CHARS = 2000
 CANDIDATES = 40
 """Passages taken from each of the three searches."""
 
+MAX_PHRASE_HITS = 10_000
+"""Sentences with a quoted phrase that are looked at, at most."""
+
 _QUOTED = re.compile(r'"([^"]{2,})"|“([^”]{2,})”|„([^“”]{2,})[“”]|«([^»]{2,})»')
+_PHRASE_ENDS = " \t\n.,;:!?…"
 _PLAIN = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
 
 
@@ -96,14 +100,15 @@ def retrieve(
         source: only articles of this source, compared without case.
 
     Raises:
-        QuestionError: the question is empty or too long, or the restriction contradicts itself.
+        QuestionError: the question is empty, too long or no text, ``k`` is below 1, or the restriction
+            contradicts itself.
         IndexStateError, ModelError: the default index, or the model it was made with, is not there.
     """
     if library is None:
         from index import default_library
 
         library = default_library()
-    library.follow()
+    library = library.follow()
     return search(read_question(question, library, since, until, source), library, k)
 
 
@@ -123,9 +128,11 @@ def read_question(
             f"The question has {len(text):,} characters; ask in at most {MAX_QUESTION_CHARS:,}. "
             "To add an article instead, put it into the library."
         )
+    if not _is_text(text + (source or "")):
+        raise QuestionError("The question holds characters that are no text; type it again in UTF-8.")
     if since and until and since > until:
         raise QuestionError(f"No day is both since {since} and until {until}; swap the two.")
-    phrases = tuple(next(filter(None, match)).strip() for match in _QUOTED.findall(text))
+    phrases = tuple(next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(text))
     words = library.lexical.terms(text)
     function_words = _function_terms(library)
     terms = dict.fromkeys(word for word in words if word not in function_words) or dict.fromkeys(words)
@@ -135,11 +142,13 @@ def read_question(
 
 def search(question: Question, library: Library, k: int, weights: Weights | None = None) -> list[Hit]:
     """The ``k`` best sentences for a question taken apart by ``read_question``."""
+    if k < 1:
+        raise QuestionError(f"{k} sentences cannot be shown; ask for at least 1.")
     vector = library.encode_question(question.text)
     lexical, restriction = library.lexical, question.restriction
     if question.phrases:
-        found = [lexical.search_phrase(phrase, 1000, restriction) for phrase in question.phrases]
-        passages = library.store.passages_holding([id_ for id_ in found[0] if all(id_ in other for other in found)])
+        found = lexical.search_phrases(question.phrases, MAX_PHRASE_HITS, restriction)
+        passages = library.store.passages_holding(list(found))
     else:
         passages = {
             *library.search_dense(vector, CANDIDATES, restriction),
@@ -194,6 +203,15 @@ def fold(text: str) -> str:
     """Text as phrases are compared: without case, accents, kinds of quotation mark, or runs of white space."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN).casefold())
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+
+
+def _is_text(text: str) -> bool:
+    """Whether text can be written as UTF-8: bytes of another encoding reach Python as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _holds(sentence: str, phrases: tuple[str, ...]) -> bool:

@@ -31,7 +31,7 @@ def test_not_found_says_which_word_is_nowhere(library: Library) -> None:
     assert not said.found
     assert (said.text, said.evidence) == ("", ())
     assert said.nearest
-    assert "Nothing in them mentions “bake”, “sourdough”, “bread”" in said.reason
+    assert "No sentence mentions “bake”, “sourdough”, “bread”" in said.reason
 
 
 def test_not_found_says_what_the_nearest_sentence_lacks(shipped: Library) -> None:
@@ -60,6 +60,7 @@ def test_a_date_filter_says_how_many_it_kept_out(library: Library, index_path: P
     add([library.corpus / "undated.txt"], index_path)
     assert answer("What colour is the bridge in the park?", library).undated_excluded == 0
     assert answer("Bridge?", library, since=datetime.date(2022, 1, 1)).undated_excluded == 1
+    assert answer("Bridge?", library, since=datetime.date(2022, 1, 1), source="Test Wire").undated_excluded == 0
 
 
 def test_reasons_for_finding_nothing_at_all(library: Library, tmp_path: Path) -> None:

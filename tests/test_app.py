@@ -52,14 +52,24 @@ def test_ask_answers_with_its_evidence(client: Any) -> None:
     assert 0 < said["confidence"] <= 1
     assert "Ruben Okafor" in said["text"]
     first = said["evidence"][0]
-    assert FIRE[first["start"] : first["end"]] == first["text"] == said["text"]
-    sentence = first["sentence"]
-    assert FIRE[sentence["start"] : sentence["end"]] == sentence["text"] == WATCHMAN
-    assert first["article"] == {
-        "title": "Fire destroys the ferry terminal at Port Ansel",
-        "source": "Harbour Gazette",
-        "date": "2023-03-04",
-        "file": "fire.txt",
+    at = FIRE.index(WATCHMAN)
+    assert first == {
+        "text": said["text"],
+        "start": FIRE.index(said["text"]),
+        "end": FIRE.index(said["text"]) + len(said["text"]),
+        "sentence": {
+            "text": WATCHMAN,
+            "start": at,
+            "end": at + len(WATCHMAN),
+            "score": first["sentence"]["score"],
+            "article": {
+                "file": "fire.txt",
+                "title": "Fire destroys the ferry terminal at Port Ansel",
+                "date": "2023-03-04",
+                "source": "Harbour Gazette",
+                "url": None,
+            },
+        },
     }
 
 
@@ -189,6 +199,13 @@ def test_a_missing_index_is_said_with_what_to_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_without_an_index_named_the_default_one_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPPINGS_INDEX", str(tmp_path / "mine"))
+    assert str(tmp_path / "mine") in start().stderr
+    monkeypatch.setenv("CLIPPINGS_INDEX", "")
+    assert ".index" in start(cwd=tmp_path).stderr
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "²"])
 def test_what_is_no_port_is_said(port: str) -> None:
     done = start(f"--port={port}")
@@ -205,9 +222,9 @@ def test_a_host_that_is_not_ours_is_said(own: Site) -> None:
     assert "Traceback" not in done.stderr
 
 
-def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+def start(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ui", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd)
 
 
 def test_the_command_serves_until_it_is_interrupted(own: Site) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import qa
 from tests.browser_support import ARTICLES, Site, ask, keep, marked, serving
+from ui.examples import Sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -168,6 +170,21 @@ def test_answers_can_be_narrowed_by_date_and_source(site: Site, visit: Callable[
     page.locator("#since input").fill("")
     ask(page, WHO, turn=2)
     expect(page.locator(".turn").nth(2)).not_to_contain_text("Okafor")
+
+
+def test_an_example_is_asked_as_narrowly_as_the_page_shows(
+    tmp_path: Path, visit: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playwright.sync_api import expect
+
+    monkeypatch.setattr("ui.examples.read_samples", lambda: [Sample(WHO, "fire.txt", "Ruben Okafor")])
+    with serving(tmp_path, ARTICLES) as served:
+        page = visit(served)
+        page.locator("#filters > .label-wrap").click()
+        page.locator("#since input").fill("2023-03-05")
+        page.locator(".example").click()
+        expect(page.locator(".turn .question")).to_have_text(WHO)
+        expect(page.locator(".turn .note")).to_have_text("1 article of unknown date left out by the dates you set.")
 
 
 def test_the_page_may_call_no_other_host(site: Site, browser: Browser) -> None:

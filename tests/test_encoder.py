@@ -294,6 +294,23 @@ def test_a_model_that_does_not_average_its_tokens_encodes_sentences_apart(
     assert other.encode_questions([]).shape == (0, 32)
 
 
+@pytest.mark.parametrize(
+    ("pooling", "prompts"), [("cls", None), ("mean", {"query": "query: ", "document": "a passage of news: "})]
+)
+def test_such_a_model_too_sees_a_long_text_to_its_end(
+    pooling: str, prompts: dict[str, str] | None, tmp_path: Path, reference: Any
+) -> None:
+    other = Encoder(small_model(tmp_path, reference.tokenizer, pooling, prompts))
+    long = " ".join([LEAD] * 20)
+    one, two = other.encode_passages([passage(f"{long} {COST}"), passage(f"{long} {FLOOD}")])
+    assert not np.allclose(one.passage, two.passage, atol=1e-4)
+    assert not np.allclose(one.sentences, two.sentences, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(one.passage), 1, atol=1e-5)
+    pieces = other._pieces(f"{long} {COST}")
+    assert " ".join(pieces) == f"{long} {COST}"
+    assert len(pieces) > 3
+
+
 def test_another_model_that_averages_is_encoded_in_one_pass_within_its_own_window(
     tmp_path: Path, reference: Any
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from index.errors import ClippingsError
 from index.library import Library
+from qa.__main__ import main
 from qa.evaluation import answered_at, auc, evaluate, mrr, rank_of_gold, recall, summary, table
 from tests.conftest import BRIDGE
 
@@ -124,9 +125,32 @@ def test_contexts_may_be_the_articles_of_an_index(library: Library, tmp_path: Pa
         list(evaluate([path], library))
 
 
-@pytest.mark.parametrize("text", ["no json", '{"data": 3}', '[{"answer": "a"}]'])
+@pytest.mark.parametrize("text", ["no json", '{"data": 3}', '[{"answer": "a"}]', '{"data": [{"paragraphs": [{}]}]}'])
 def test_a_file_of_another_form_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text)
     with pytest.raises(ClippingsError, match="holds no questions in SQuAD form"):
         list(evaluate([path]))
+
+
+def test_newlines_of_other_systems_shift_no_answer(tmp_path: Path) -> None:
+    path = squad(tmp_path / "small.json")
+    data = json.loads(path.read_text())
+    paragraph = data["data"][0]["paragraphs"][0]
+    paragraph["context"] = paragraph["context"].replace(". ", ".\r\n")
+    answer = paragraph["qas"][1]["answers"][0]
+    answer["answer_start"] = paragraph["context"].index("Hayruddin")
+    path.write_text(json.dumps(data))
+    (figures,) = evaluate([path])
+    assert figures.without_gold == []
+    assert figures.ranks["fused"] == [1, 1, 1]
+
+
+def test_what_was_not_measured_is_null_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = squad(tmp_path / "small.json")
+    data = json.loads(path.read_text())
+    del data["data"][0]["paragraphs"][0]["qas"][2]  # the unanswerable one
+    path.write_text(json.dumps(data))
+    assert main(["evaluate", "--json", str(path)]) == 0
+    said = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert said["abstention"]["AUC"] is None

@@ -111,7 +111,7 @@ def test_a_word_that_stands_nowhere_is_not_known(small: Lexical) -> None:
     [("another bridge", [12]), ("bridge another", []), ("mayor of Pristina", [13]), ("bridge", [12, 11]), ("...", [])],
 )
 def test_a_phrase_is_its_words_in_their_order(phrase: str, found: list[int], small: Lexical) -> None:
-    assert list(small.search_phrase(phrase, 5, ANY)) == found
+    assert list(small.search_phrases([phrase], 5, ANY)) == found
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_what_people_type_never_raises(raw: str, small: Lexical) -> None:
 
     assert set(small.search_sentences(terms, 5, ANY)) <= set(TEXTS)
     assert set(small.search_passages(terms, 5, ANY)) <= set(TEXTS)
-    assert set(small.search_phrase(raw, 5, ANY)) <= set(TEXTS)
+    assert set(small.search_phrases([raw], 5, ANY)) <= set(TEXTS)
     assert set(small.score_sentences(terms, [11, 12])) <= {11, 12}
     small.idf(terms)
     small.known(raw)
@@ -156,7 +156,7 @@ def test_dates_and_sources_confine_a_search() -> None:
     def ids(restriction: Restriction) -> list[int]:
         found = made.search_sentences(["bridg"], 9, restriction)
         assert found == made.search_passages(["bridg"], 9, restriction)
-        assert sorted(made.search_phrase("bridge fell", 9, restriction)) == sorted(found)
+        assert sorted(made.search_phrases(["bridge fell"], 9, restriction)) == sorted(found)
         assert len(set(found.values())) <= 1  # a restriction adds nothing to a score
         return sorted(found)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -312,4 +314,27 @@ def test_an_index_built_anew_in_the_same_place_is_taken_up(library: Library, cor
     build(corpus, index_path, passage_tokens=40)
     assert {hit.article.path for hit in retrieve("plum blossom frost", library, k=50)} == {"bridge.txt"}
     assert [info.path for info in library.articles()] == ["bridge.txt"]
-    assert library.store.settings.passage_tokens == 40
+    assert library.follow().store.settings.passage_tokens == 40
+
+
+def test_an_unusable_index_put_in_its_place_is_said_every_time(library: Library, index_path: Path) -> None:
+    other = index_path.parent / "other.db"
+    shutil.copy(index_path / "articles.db", other)
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+        connection.commit()
+    other.replace(index_path / "articles.db")
+    for _ in range(2):
+        with pytest.raises(IndexStateError, match="of format 99"):
+            retrieve("bridge", library)
+
+
+def test_threads_that_have_ended_leave_no_connection_behind(library: Library) -> None:
+    def read() -> None:
+        library.articles()
+
+    for _ in range(20):
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+    assert len(library.store._connections) <= 3

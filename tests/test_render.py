@@ -250,15 +250,18 @@ def test_wherever_the_spans_lie_the_text_stays_whole_and_the_marks_are_slices(a:
 
 def test_only_web_addresses_become_links() -> None:
     linked = render.article_page(article("---\ntitle: T\nurl: https://example.org/a?b=1&c=2\n---\nText."))
-    unlinked = render.article_page(article("---\ntitle: T\nurl: javascript:x\n---\nText."))
 
     assert '<a href="https://example.org/a?b=1&amp;c=2" target="_blank" rel="noopener noreferrer">' in linked
-    assert "a" not in Reading(unlinked).tags
+    for url in ("javascript:x", "http://[x", "https://a]b/", "ftp://example.org/", "example.org"):
+        unlinked = render.article_page(article(f"---\ntitle: T\nurl: {url}\n---\nText."))
+        assert "a" not in Reading(unlinked).tags
 
 
-def test_the_library_is_searched_by_title_source_and_date_whatever_the_accents() -> None:
+def test_the_library_is_searched_by_title_source_and_date_whatever_the_accents_and_quotes() -> None:
     rows: list[Any] = [
-        SimpleNamespace(id=1, path="a.txt", title="Vučić speaks", date=datetime.date(2022, 1, 31), source="Wire"),
+        SimpleNamespace(
+            id=1, path="a.txt", title="Vučić’s “last” word", date=datetime.date(2022, 1, 31), source="Wire"
+        ),
         SimpleNamespace(id=2, path="b.txt", title="Bridge", date=None, source=None),
     ]
 
@@ -266,6 +269,7 @@ def test_the_library_is_searched_by_title_source_and_date_whatever_the_accents()
         return [row.id for row in shelf.search(rows, words)]
 
     assert found("vucic WIRE") == [1]
+    assert found('vucic\'s "last"') == [1]
     assert found("2022-01") == [1]
     assert found("january 2022") == [1]
     assert found("b.txt") == [2]

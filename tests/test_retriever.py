@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import datetime
+import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from index import add, remove
+from index import add, open_index, remove
+from index.articles import Article, read_article
+from index.builder import create
 from index.errors import QuestionError
 from index.library import Library
+from index.passages import split
+from index.store import EncodedArticle, Store
+from index.tokens import load_encoding
 from qa import retrieve
 from qa.parameters import Weights
 from qa.retriever import Signals, fuse, read_question
-from tests.conftest import BRIDGE, HARVEST
+from tests.conftest import BRIDGE, HARVEST, write
 
 FROST = "Late frost has destroyed most of the plum blossom around Valjevo, growers said on Wednesday."
 COST = "The works cost 3.4 million euros."
@@ -86,7 +93,16 @@ def test_articles_of_unknown_date_are_kept_out_by_dates(library: Library, index_
 
 
 @pytest.mark.parametrize(
-    "phrase", ["“middle pier”", '"MIDDLE  PIER"', "„middle pier“", "«middle pier»", '"the middle pier"']
+    "phrase",
+    [
+        "“middle pier”",
+        '"MIDDLE  PIER"',
+        "„middle pier“",
+        "«middle pier»",
+        '"the middle pier"',
+        '"middle pier,"',
+        "“Middle pier?”",
+    ],
 )
 def test_a_quoted_phrase_must_stand_in_the_sentence(phrase: str, library: Library) -> None:
     (hit,) = retrieve(f"What happened to {phrase}?", library, k=50)
@@ -160,3 +176,45 @@ def test_questions_of_the_shipped_articles(question: str, path: str, text: str, 
     hit = retrieve(question, shipped)[0]
     assert hit.article.path.startswith(path)
     assert text in hit.text
+
+
+def without_model(article: Article, store: Store) -> EncodedArticle:
+    """An article with the same vector everywhere, for what turns on its words alone."""
+    passages = split(article, load_encoding())
+    vector = np.full(store.settings.dimension, store.settings.dimension**-0.5, np.float32)
+    sentences = sum(len(passage.sentences) for passage in passages)
+    return EncodedArticle(article, passages, np.tile(vector, (len(passages), 1)), np.tile(vector, (sentences, 1)))
+
+
+def test_phrases_that_stand_together_in_one_sentence_of_many_are_found(tmp_path: Path) -> None:
+    many = "\n\n".join(f"The {colour} ferry left at {n}." for n in range(1100) for colour in ("red", "blue"))
+    write(tmp_path / "corpus", ferries=f"Ferries\n\n{many}\n\nThe red ferry met the blue ferry.\n")
+    store = create(tmp_path / "index", tmp_path / "corpus")
+    article = read_article(tmp_path / "corpus" / "ferries.txt")
+    store.apply([without_model(article, store)])
+    library = open_index(tmp_path / "index")
+    (hit,) = retrieve('"red ferry" "blue ferry"', library, k=10)
+    assert hit.text == "The red ferry met the blue ferry."
+    library.close()
+
+
+def test_decomposed_accents_are_found_by_their_words(library: Library, index_path: Path) -> None:
+    text = unicodedata.normalize("NFD", "The mayor of Nikšić opened a library.\n")
+    (library.corpus / "niksic.txt").write_text(text, encoding="utf-8")
+    add([library.corpus / "niksic.txt"], index_path)
+    (hit,) = retrieve("“Nikšić”", library)
+    assert hit.text == text.strip()
+    assert retrieve("Who opened something in Niksic?", library)[0].article.path == "niksic.txt"
+
+
+def test_bytes_that_are_no_text_are_refused(library: Library) -> None:
+    with pytest.raises(QuestionError, match="no text; type it again in UTF-8"):
+        retrieve("caf\udce9 who?", library)
+    with pytest.raises(QuestionError, match="no text"):
+        retrieve("who?", library, source="\udce9")
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_less_than_one_hit_cannot_be_asked_for(k: int, library: Library) -> None:
+    with pytest.raises(QuestionError, match=f"{k} sentences cannot be shown"):
+        retrieve("bridge", library, k=k)

@@ -6,13 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from index import build
 from index.errors import ClippingsError
 from tests.browser_support import ARTICLES, BRIDGE, CHEESE, FIRE, serving, write_corpus
 from ui.examples import Examples, Sample, answered, read_samples
-from ui.watch import is_article, watching
+from ui.watch import may_matter, watching
 
 pytestmark = pytest.mark.model
 
@@ -39,10 +42,10 @@ def test_the_watcher_follows_the_folder_and_stops(tmp_path: Path) -> None:
         (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
         assert wait_until(lambda: paths() == {"fire.txt", "cheese.md"})
         moved = write_corpus(tmp_path / "elsewhere", {"bridge.txt": BRIDGE})
-        moved.rename(served.corpus / "folder")
-        assert wait_until(lambda: "folder/bridge.txt" in paths())
+        moved.rename(served.corpus / "news.2021")
+        assert wait_until(lambda: "news.2021/bridge.txt" in paths())
         (served.corpus / "fire.txt").unlink()
-        assert wait_until(lambda: paths() == {"cheese.md", "folder/bridge.txt"})
+        assert wait_until(lambda: paths() == {"cheese.md", "news.2021/bridge.txt"})
     assert not [thread for thread in threading.enumerate() if thread.name == "corpus-watcher"]
 
 
@@ -69,6 +72,22 @@ def test_the_watcher_survives_what_the_builder_refuses(tmp_path: Path, monkeypat
         assert wait_until(lambda: len(calls) >= 5)
 
 
+def test_the_watcher_survives_what_nobody_foresaw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    troubles = [ValueError("nobody foresaw this")]
+
+    def build_or_fail(*paths: Path) -> object:
+        if troubles:
+            raise troubles.pop()
+        return build(*paths)
+
+    with serving(tmp_path, {"fire.txt": FIRE}) as served:
+        monkeypatch.setattr("ui.watch.build", build_or_fail)
+        with watching(served.corpus, served.library.path):
+            assert wait_until(lambda: not troubles)
+            (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
+            assert wait_until(lambda: len(served.library.articles()) == 2)
+
+
 @pytest.mark.parametrize(
     ("path", "followed"),
     [
@@ -78,12 +97,18 @@ def test_the_watcher_survives_what_the_builder_refuses(tmp_path: Path, monkeypat
         ("/c/folder/b.md", True),
         ("/c/.trash/a.txt", False),
         ("/c/.0af.tmp", False),
-        ("/c/photo.jpg", False),
+        ("/c/news.2021", True),
+        ("/c/index/articles.db", False),
+        ("/c/index", False),
         ("/elsewhere/a.txt", False),
     ],
 )
-def test_only_articles_and_folders_are_followed(path: str, followed: bool) -> None:
-    assert is_article(Path("/c"), Path(path)) is followed
+def test_all_is_followed_but_what_is_hidden_and_the_index(path: str, followed: bool) -> None:
+    assert may_matter(Path("/c"), Path("/c/index"), Path(path)) is followed
+
+
+def test_an_index_around_the_corpus_hides_nothing() -> None:
+    assert may_matter(Path("/c/corpus"), Path("/c"), Path("/c/corpus/a.txt"))
 
 
 # Examples
@@ -103,6 +128,41 @@ def test_an_example_is_shown_only_if_the_sentence_meant_answers_it(tmp_path: Pat
         examples = Examples(served.library, samples)
         assert examples.current() in ((), (WHO,))
         assert wait_until(lambda: examples.current() == (WHO,))
+
+
+def test_one_thread_checks_the_examples_of_the_newest_library_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    library: Any = SimpleNamespace(generation=1)
+    checked: list[tuple[int, int]] = []
+    go_on = threading.Semaphore(0)
+
+    def check(*_: object) -> list[str]:
+        generation = library.generation
+        checked.append((generation, threading.get_ident()))
+        go_on.acquire()
+        if generation == 4:
+            raise ValueError("the articles vanished meanwhile")
+        return [f"What of {generation}?"]
+
+    monkeypatch.setattr("ui.examples.answered", check)
+    examples = Examples(library, [])
+
+    def shows(*questions: str) -> bool:
+        return wait_until(lambda: examples.current() == questions)
+
+    for generation in (1, 2, 3):
+        library.generation = generation
+        assert examples.current() == ()
+        assert wait_until(lambda: len(checked) == 1)
+    go_on.release(2)  # what was found for the first is no news any more
+    assert shows("What of 3?")
+    go_on.release(2)
+    library.generation = 4
+    assert shows()
+    library.generation = 5
+    assert shows("What of 5?")
+
+    assert [generation for generation, _ in checked] == [1, 3, 4, 5]
+    assert len({thread for _, thread in checked}) == 1
 
 
 def test_every_sample_names_words_of_an_article_of_the_corpus() -> None:
