@@ -91,6 +91,8 @@ def build(
     corpus, directory = Path(corpus), Path(index)
     if not corpus.is_dir():
         raise ClippingsError(f"There is no folder {corpus}. Name the folder that holds your articles.")
+    if directory.resolve() == corpus.resolve():
+        raise ClippingsError(f"{corpus} cannot be both the articles' folder and their index; name another --index.")
     with BuildLock(directory, wait):
         store = _open_or_create(directory, corpus, model, encoding, passage_tokens)
         try:

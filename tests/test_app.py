@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from index.errors import ClippingsError
 from tests.browser_support import ARTICLES, FIRE, Site, free_port, serving
+from ui.__main__ import main
 
 pytestmark = pytest.mark.model
 
@@ -199,11 +201,18 @@ def test_a_missing_index_is_said_with_what_to_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_without_an_index_named_the_default_one_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLIPPINGS_INDEX", str(tmp_path / "mine"))
-    assert str(tmp_path / "mine") in start().stderr
-    monkeypatch.setenv("CLIPPINGS_INDEX", "")
-    assert ".index" in start(cwd=tmp_path).stderr
+@pytest.mark.parametrize(("named", "meant"), [("elsewhere/mine", "elsewhere/mine"), ("", ".index")])
+def test_without_an_index_named_the_default_one_is_opened(
+    named: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path) -> None:
+        raise ClippingsError(f"No index at {path}.")
+
+    monkeypatch.setattr("ui.__main__.open_index", refuse)
+    monkeypatch.setenv("CLIPPINGS_INDEX", named)
+
+    assert main([]) == 1
+    assert capsys.readouterr().err == f"No index at {meant}.\n"
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "²"])
@@ -222,9 +231,9 @@ def test_a_host_that_is_not_ours_is_said(own: Site) -> None:
     assert "Traceback" not in done.stderr
 
 
-def start(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ui", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_command_serves_until_it_is_interrupted(own: Site) -> None:

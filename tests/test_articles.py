@@ -80,7 +80,7 @@ def test_markdown_heading_is_the_title_without_its_marks() -> None:
     [
         "Only one line of text.",
         "One sentence here. And another one here.\n\nMore text.",
-        "The lead of a story, all in one sentence that is longer than any headline, is by its length no title.\n\nMore.",
+        "All of it in one sentence, " * 5 + "the lead is no title.\n\nMore.",
         "First line\nsecond line directly below\n\nMore text.",
     ],
 )

@@ -726,3 +726,9 @@ def test_a_folder_that_cannot_be_read_loses_nothing(
     with pytest.raises(ClippingsError, match=r"closed cannot be read \(Permission denied\)"):
         build(corpus, index_path)
     assert [info.path for info in open_index(index_path).articles()] == ["harvest.txt", "bridge.txt"]
+
+
+def test_an_index_in_the_place_of_its_articles_is_refused(corpus: Path) -> None:
+    with pytest.raises(ClippingsError, match="both the articles' folder and their index"):
+        build(corpus, corpus)
+    assert sorted(path.name for path in corpus.iterdir()) == ["bridge.txt", "harvest.txt"]

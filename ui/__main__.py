@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 
 from index import open_index
 from index.errors import ClippingsError
+from index.library import default_path
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=port_number, default=7860, help="port to serve at (default: %(default)s)")
     parser.add_argument(
         "--index",
-        default=os.environ.get("CLIPPINGS_INDEX", ".index"),
+        default=default_path(),
         help="the index directory (default: $CLIPPINGS_INDEX, or .index)",
     )
     options = parser.parse_args(arguments)

@@ -149,8 +149,8 @@ def create_app(library: Library) -> gr.Blocks:
             box = "" if reply.taken else gr.skip()
             return [reply.turns, render.conversation(reply.turns, ""), page, opened, box]
 
-        def example(said: tuple[str, ...], event: gr.EventData) -> list[Any]:
-            return ask(str(event._data.get("question", "")), said)
+        def example(event: gr.EventData, said: tuple[str, ...], *narrowed: str) -> list[Any]:
+            return ask(str(event._data.get("question", "")), said, *narrowed)
 
         def open_place(event: gr.EventData) -> tuple[str, int | None]:
             return desk.open(event._data)
@@ -189,7 +189,7 @@ def create_app(library: Library) -> gr.Blocks:
         app.load(start, None, [seen, turns, shown, talk, article, *room], **quick)
         timer.tick(follow, *follow_args, **quick)
         gr.on([question.submit, send.click], ask, [question, turns, *narrow], told, **quick)
-        talk.example(example, turns, told, **quick)
+        talk.example(example, [turns, *narrow], told, **quick)
         talk.clear(clear, None, [turns, talk, article, shown], **quick)
         for place in (talk, article, listing):
             place.open(open_place, None, [article, shown], **quick)

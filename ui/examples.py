@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from index.errors import ClippingsError
 from qa import answer
 
 if TYPE_CHECKING:
     from index.library import Library
+
+log = logging.getLogger(__name__)
 
 MAX_EXAMPLES = 4
 FILE = Path(__file__).with_name("examples.txt")
@@ -54,24 +56,40 @@ class Examples:
     def __init__(self, library: Library, samples: list[Sample] | None = None) -> None:
         self._library = library
         self._samples = read_samples() if samples is None else samples
-        self._lock = threading.Lock()
-        self._checking: int | None = None
+        self._changed = threading.Condition()
+        self._newest: int | None = None
         self._questions: tuple[str, ...] = ()
+        # One for good: a thread for every change would open a connection to the store for every change.
+        self._worker: threading.Thread | None = None
 
     def current(self) -> tuple[str, ...]:
         """The questions known to be answered; a check is begun if the library has changed since the last."""
         generation = self._library.generation
-        with self._lock:
-            if self._checking != generation:
-                self._checking = generation
-                threading.Thread(target=self._check, args=(generation,), daemon=True).start()
+        with self._changed:
+            if self._newest != generation:
+                self._newest = generation
+                self._changed.notify()
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="examples", daemon=True)
+                self._worker.start()
             return self._questions
 
-    def _check(self, generation: int) -> None:
+    def _work(self) -> None:
+        """Check the newest generation whenever there is one; those that came and went meanwhile are left out."""
+        checked: int | None = None
+        while True:
+            with self._changed:
+                while self._newest == checked:
+                    self._changed.wait()
+                checked = self._newest
+            questions = self._check()
+            with self._changed:
+                if self._newest == checked:
+                    self._questions = questions
+
+    def _check(self) -> tuple[str, ...]:
         try:
-            questions = tuple(answered(self._samples, self._library))
-        except ClippingsError:
-            questions = ()  # examples are a courtesy; the person's own question will show the error
-        with self._lock:
-            if self._checking == generation:
-                self._questions = questions
+            return tuple(answered(self._samples, self._library))
+        except Exception as error:  # noqa: BLE001 - a courtesy; the person's own question will show the error
+            log.debug("No examples: %s", error)
+            return ()

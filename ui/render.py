@@ -281,11 +281,8 @@ def article_page(article: Article, clipping: Clipping | None = None) -> str:
     text = article.text
     title = slices(text, article.title_start, article.title_end, clipping) or escape(article.title)
     body = [_paragraph(text, start, end, clipping) for start, end in paragraphs(text, article.body_start)]
-    about = [byline(article)] if byline(article) else []
-    about += [f"By {inline(article.author)}"] if article.author else []
-    if article.url and urlsplit(article.url).scheme in ("http", "https"):
-        link = f'<a href="{attribute(article.url)}" target="_blank" rel="noopener noreferrer">Original</a>'
-        about.append(link)
+    author = f"By {inline(article.author)}" if article.author else ""
+    about = [part for part in (byline(article), author, _link(article.url)) if part]
     shown = place(clipping) if clipping else f'data-article="{article.id}"'
     return (
         f'<article class="page" {shown}>'
@@ -294,6 +291,17 @@ def article_page(article: Article, clipping: Clipping | None = None) -> str:
         f'<div class="body">{"".join(body)}</div>'
         f'<footer class="file">{inline(article.path)}</footer></article>'
     )
+
+
+def _link(url: str | None) -> str:
+    """A link to the original, or nothing where the address is none of the web."""
+    try:
+        on_the_web = urlsplit(url or "").scheme in ("http", "https")
+    except ValueError:  # as for http://[x
+        on_the_web = False
+    if not url or not on_the_web:
+        return ""
+    return f'<a href="{attribute(url)}" target="_blank" rel="noopener noreferrer">Original</a>'
 
 
 def _paragraph(text: str, start: int, end: int, clipping: Clipping | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
+from qa.retriever import fold
 from ui.render import attribute, byline, day, escape, inline, number
 
 if TYPE_CHECKING:
@@ -24,15 +24,9 @@ ADDING = (
 
 
 def search(articles: Iterable[ArticleInfo], words: str) -> list[ArticleInfo]:
-    """The articles whose title, source, date or file name hold all the words, whatever their accents."""
+    """The articles whose title, source, date or file name hold all the words, whatever their accents or quotes."""
     wanted = fold(words).split()
     return [article for article in articles if all(word in _label(article) for word in wanted)]
-
-
-def fold(text: str) -> str:
-    """Text without case and accents, so that vucic finds Vučić."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def _label(article: ArticleInfo) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index import build
-from index.articles import SUFFIXES
 from index.errors import ClippingsError
 
 if TYPE_CHECKING:
@@ -38,18 +37,18 @@ def watching(corpus: Path, index: Path) -> Iterator[None]:
 
 
 def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
-    """Build whenever an article file changes under ``corpus``, until ``stop`` is set; never raises."""
+    """Build whenever anything that is not hidden changes under ``corpus``, until ``stop`` is set; never raises."""
     from watchfiles import watch  # late: only a running chat needs it
 
-    def may_be_article(_change: object, path: str) -> bool:
-        return is_article(corpus.resolve(), Path(path))
+    def followed(_change: object, path: str) -> bool:
+        return may_matter(corpus.resolve(), index.resolve(), Path(path))
 
     while not stop.is_set():
         try:
             folder, behind = corpus.stat().st_ino, True
             for changes in watch(
                 corpus.resolve(),
-                watch_filter=may_be_article,
+                watch_filter=followed,
                 stop_event=stop,
                 debounce=DEBOUNCE_MS,
                 rust_timeout=LOOK_MS,
@@ -66,22 +65,30 @@ def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
 
 
 def catch_up(corpus: Path, index: Path, stop: threading.Event) -> bool:
-    """Build once, and say whether that is done; after a refusal, wait a little before it is tried again."""
+    """Build once, and say whether that is done; after a failure, wait a little before it is tried again."""
     try:
         report = build(corpus, index)
-    except ClippingsError as error:
+    except (ClippingsError, OSError) as error:
         log.warning("The corpus folder changed, but: %s", error)
-        stop.wait(RETRY_SECONDS)
-        return False
-    if report.added or report.changed or report.removed:
-        log.info("Followed %s: %s", corpus, report)
-    return True
+    except Exception:  # whatever it is: a watcher that dies unnoticed is worse than one that tries again
+        log.exception("The corpus folder changed, but following it failed; trying again")
+    else:
+        if report.added or report.changed or report.removed:
+            log.info("Followed %s: %s", corpus, report)
+        return True
+    stop.wait(RETRY_SECONDS)
+    return False
 
 
-def is_article(corpus: Path, path: Path) -> bool:
-    """Whether what changed may be an article or a folder of some: not hidden, and not in a hidden folder."""
+def may_matter(corpus: Path, index: Path, path: Path) -> bool:
+    """Whether a build should look at what changed: not if it is hidden, or the index that the build writes.
+
+    What it is called says no more: a folder's name may have a dot in it too.
+    """
     try:
         parts = path.relative_to(corpus).parts
     except ValueError:
         return False
-    return not any(part.startswith(".") for part in parts) and path.suffix.lower() in ("", *SUFFIXES)
+    if corpus in index.parents and path.is_relative_to(index):
+        return False
+    return not any(part.startswith(".") for part in parts)
