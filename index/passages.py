@@ -65,7 +65,7 @@ def split_sentences(text: str, start: int = 0) -> list[Sentence]:
     Boundaries inside a paragraph are sentencex's; a blank line always ends a sentence.
     """
     sentences: list[Sentence] = []
-    for block_start, block_end in _paragraphs(text, start):
+    for block_start, block_end in paragraphs(text, start):
         block = text[block_start:block_end]
         cuts = _cuts(block)
         for begin, end in zip([0, *cuts], [*cuts, len(block)], strict=True):
@@ -109,8 +109,8 @@ def _goes_on_after_quote(block: str, cut: int) -> bool:
     return _QUOTED_QUESTION_END.search(said) is not None and _SAID.match(rest) is not None
 
 
-def _paragraphs(text: str, start: int) -> list[tuple[int, int]]:
-    """Spans of the paragraphs: between blank lines, and line by line unless the lines are wrapped."""
+def paragraphs(text: str, start: int = 0) -> list[tuple[int, int]]:
+    """Spans of the paragraphs of ``text[start:]``: between blank lines, and line by line unless lines are wrapped."""
     spans: list[tuple[int, int]] = []
     blocks: list[tuple[int, int]] = []
     for gap in _BLANK_LINES.finditer(text, start):
@@ -131,12 +131,14 @@ def _paragraphs(text: str, start: int) -> list[tuple[int, int]]:
 
 
 def _lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:
+    """Spans of the lines that are not blank, without white space at their ends."""
     lines = []
     while begin < end:
         newline = text.find("\n", begin, end)
         stop = end if newline < 0 else newline
-        if text[begin:stop].strip():
-            lines.append((begin, stop))
+        line = text[begin:stop]
+        if line.strip():
+            lines.append((stop - len(line.lstrip()), begin + len(line.rstrip())))
         begin = stop + 1
     return lines
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from index.articles import Article
-from index.passages import split, split_sentences
+from index.passages import paragraphs, split, split_sentences
 from index.tokens import load_encoding
 
 COUNTER = load_encoding()
@@ -127,3 +128,17 @@ def test_several_sentences_inside_one_quotation_are_several() -> None:
         "Me?”",
         "Nobody answered.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One.\nTwo.\nThree.", ["One.", "Two.", "Three."]),
+        ("One.\n \n  Two. \n", ["One.", "Two."]),
+        ("A line that has been wrapped by hand at column fifty\ngoes on.\nNext.", 2),
+        ("  \n", []),
+    ],
+)
+def test_lines_are_paragraphs_unless_they_look_wrapped(text: str, expected: list[str] | int) -> None:
+    found = [text[start:end] for start, end in paragraphs(text)]
+    assert len(found) == expected if isinstance(expected, int) else found == expected

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from index.articles import Article, parse_article
+from index.passages import paragraphs
 from tests.browser_support import FIRE, HOSTILE, HOSTILE_FILE, HOSTILE_TITLE
 from ui import render, shelf
 from ui.render import Clipping
@@ -107,26 +108,11 @@ def test_a_mark_over_two_paragraphs_is_closed_and_opened_between_them() -> None:
 
 def test_the_whole_article_is_there_in_its_paragraphs() -> None:
     of = article()
-    spans = render.paragraphs(of.text, of.body_start)
+    spans = paragraphs(of.text, of.body_start)
 
     assert len(spans) == 12
     assert "".join(of.text[s:e] for s, e in spans).split() == of.text[of.body_start :].replace("\n\n", "").split()
     assert '<p dir="auto" class="subhead">A hall from 1908</p>' in render.article_page(of)
-
-
-@pytest.mark.parametrize(
-    ("text", "paragraphs"),
-    [
-        ("One.\nTwo.\nThree.", ["One.", "Two.", "Three."]),
-        ("One.\n \nTwo.", ["One.", "Two."]),
-        ("A line that has been wrapped by hand at column fifty\ngoes on.\nNext.", 2),
-        ("  \n", []),
-    ],
-)
-def test_lines_are_paragraphs_unless_they_look_wrapped(text: str, paragraphs: list[str] | int) -> None:
-    found = [text[start:end] for start, end in render.paragraphs(text, 0)]
-
-    assert len(found) == paragraphs if isinstance(paragraphs, int) else found == paragraphs
 
 
 def test_an_answer_shows_the_exact_words_then_the_sentence_with_its_origin() -> None:
@@ -147,7 +133,7 @@ def test_an_answer_that_is_a_sentence_is_not_said_twice() -> None:
 
 def test_at_most_four_more_clippings_follow() -> None:
     of = article()
-    spans = render.paragraphs(of.text, of.body_start)[:8]
+    spans = paragraphs(of.text, of.body_start)[:8]
     html = render.turn(answer_of(*[Clipping(of, start, end) for start, end in spans]))
 
     assert html.count('data-event="open"') == 5

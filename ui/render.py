@@ -12,6 +12,8 @@ from html import escape as _escape_html
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from index.passages import paragraphs
+
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Sequence
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
 
 MAX_CLIPPINGS = 5
 """The answering sentence and up to four more."""
-
-WRAPPED_WIDTHS = range(45, 111)
-"""A line this long, with another directly below it, goes on there."""
 
 _MONTHS = "January February March April May June July August September October November December".split()
 _TEMPLATE_SIGNS = {"`": "&#96;", "$": "&#36;", "{": "&#123;", "}": "&#125;"}
@@ -127,21 +126,6 @@ def with_exact(text: str, start: int, end: int, clipping: Clipping) -> str:
     if not clipping.has_exact or last <= first:
         return escape(text[start:end])
     return f'{escape(text[start:first])}<mark class="exact">{escape(text[first:last])}</mark>{escape(text[last:end])}'
-
-
-def paragraphs(text: str, start: int) -> list[tuple[int, int]]:
-    """The spans of the paragraphs of ``text[start:]``: lines, joined where they look wrapped by hand."""
-    spans: list[tuple[int, int]] = []
-    wrapped = False
-    for line in re.compile(r"[^\n]*\n?").finditer(text, start):
-        words = line.group().strip()
-        at = line.start() + len(line.group()) - len(line.group().lstrip())
-        if words and wrapped:
-            spans[-1] = (spans[-1][0], at + len(words))
-        elif words:
-            spans.append((at, at + len(words)))
-        wrapped = len(words) in WRAPPED_WIDTHS
-    return spans
 
 
 def day(date: datetime.date) -> str:
