@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 CORPUS ?= corpus
-INDEX  ?= .index
+# The sample articles are indexed beside their folder, your own inside it.
+INDEX  ?= $(if $(filter corpus,$(CORPUS)),.index,$(CORPUS)/.index)
 HOST   ?= 127.0.0.1
 PORT   ?= 7860
 

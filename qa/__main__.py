@@ -51,7 +51,8 @@ def _ask(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m qa",
         description="Ask your articles a question. Without one, questions are read from standard input, one a line.",
-        epilog="Also: python -m qa evaluate --help, python -m qa fit --help",
+        epilog="The answering sentence is printed in its passage, between [[ and ]] or in reverse video. "
+        "Also: python -m qa evaluate --help, python -m qa fit --help",
     )
     parser.add_argument("question", nargs="*", help='what you want to know; a "quoted phrase" must occur')
     parser.add_argument("--index", metavar="FOLDER", help="the index (default: $CLIPPINGS_INDEX, or .index)")

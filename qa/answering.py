@@ -165,6 +165,8 @@ _ASKING = frozenset(
 def leans_on_another(question: str) -> bool:
     """Whether a question has no subject of its own, such as "and when?" or "why did he say that?"."""
     words = [word for word in _words(question) if word]
+    if words[:1] in (["and"], ["but"]):
+        return True
     return bool(words) and len(words) < 9 and all(word in _LEANING for word in words) and bool(_ASKING & set(words))
 
 
@@ -231,7 +233,8 @@ def _content_words(question: Question, library: Library) -> list[str]:
     terms = set(question.terms)
     words = dict.fromkeys(word for word in question.text.replace("’", "'").split())
     cleaned = [word.strip("?!.,;:\"'“”()[]…") for word in words]
-    return [word for word in cleaned if word and terms & set(library.lexical.terms(word))]
+    content = [word for word in cleaned if word and word.casefold() not in _LEANING]
+    return [word for word in content if terms & set(library.lexical.terms(word))]
 
 
 def _missing(question: Question, best: Hit, library: Library) -> list[str]:

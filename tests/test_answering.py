@@ -78,7 +78,17 @@ def test_reasons_for_finding_nothing_at_all(library: Library, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "question", ["and when?", "Why?", "why did he say that", "What about them?", "And what happened then?", "How so?"]
+    "question",
+    [
+        "and when?",
+        "Why?",
+        "why did he say that",
+        "What about them?",
+        "And what happened then?",
+        "How so?",
+        "and Messi?",
+        "But when did the bridge open?",
+    ],
 )
 def test_a_question_that_leans_on_another_is_not_answered(question: str, library: Library) -> None:
     assert leans_on_another(question)

@@ -43,6 +43,13 @@ def test_a_refused_question_stays_in_the_box_and_opens_nothing(own: Site) -> Non
     assert len(reply.turns[0]) < 2000
 
 
+def test_a_reply_says_to_which_articles_the_question_was_put(own: Site) -> None:
+    desk = Desk(own.library)
+    narrowed = desk.ask(WHO, (), since="2023-01-01", until="2023-12-31", source="Harbour Gazette").turns[0]
+    assert "Asked only of articles from Harbour Gazette since 1 January 2023 until 31 December 2023." in narrowed
+    assert "Asked only" not in desk.ask(WHO, ()).turns[0]
+
+
 def test_a_place_from_the_page_is_not_trusted(own: Site) -> None:
     desk = Desk(own.library)
     id_ = str(desk.articles()[0].id)

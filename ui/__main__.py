@@ -23,8 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    for chatty in ("httpx", "watchfiles", "faiss"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         library = open_index(options.index)
         from ui.app import create_app, serve  # late: gradio takes seconds, and an error above should not

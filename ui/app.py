@@ -233,7 +233,7 @@ def serve(app: gr.Blocks, host: str = "127.0.0.1", port: int = 7860, *, wait: bo
             max_file_size=MAX_UPLOAD,
         )
     except OSError as error:
-        raise PortError(f"Port {port} on {host} cannot be used; take another with --port. ({error})") from error
+        raise PortError(f"Port {port} on {host} cannot be used; take another with --port.") from error
     return str(url)
 
 

@@ -62,17 +62,18 @@ class Desk:
     def ask(self, question: str, turns: Sequence[str], since: str = "", until: str = "", source: str = "") -> Reply:
         """Answer one question by itself, and add the turn to the conversation."""
         try:
+            first_day, last_day = parse_day(since, "From"), parse_day(until, "To")
             said = answer(
                 question,
                 self.library,
                 k=render.MAX_CLIPPINGS,
-                since=parse_day(since, "From"),
-                until=parse_day(until, "To"),
+                since=first_day,
+                until=last_day,
                 source=source or None,
             )
         except ClippingsError as error:
             return Reply((*turns, render.notice(question, str(error)))[-MAX_TURNS:], None, None, taken=False)
-        told = (*turns, render.turn(said))[-MAX_TURNS:]
+        told = (*turns, render.turn(said, _narrowed(first_day, last_day, source)))[-MAX_TURNS:]
         if not said.found or not said.evidence:
             return Reply(told, render.nothing_marked(), None, taken=True)
         first = render.clipping_of_evidence(said.evidence[0])
@@ -143,6 +144,16 @@ def parse_day(text: str | None, label: str) -> datetime.date | None:
         return datetime.date.fromisoformat(typed)
     except ValueError as error:
         raise QuestionError(f"{label}: {typed[:40]!r} is no date; write it as YYYY-MM-DD, like 2022-01-31.") from error
+
+
+def _narrowed(since: datetime.date | None, until: datetime.date | None, source: str) -> str:
+    """To which articles a question was put, in words; nothing if to all. The controls may be folded away."""
+    parts = [
+        f"from {source}" if source else "",
+        f"since {render.day(since)}" if since else "",
+        f"until {render.day(until)}" if until else "",
+    ]
+    return " ".join(filter(None, parts))
 
 
 def _remarks(report: BuildReport) -> list[str]:

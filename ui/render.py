@@ -202,14 +202,14 @@ def sureness(confidence: float) -> str:
     return "Unsure: read the clipping before you rely on it"
 
 
-def turn(answer: Answer) -> str:
-    """One question and what the articles say to it."""
+def turn(answer: Answer, narrowed: str = "") -> str:
+    """One question and what the articles say to it; ``narrowed`` says to which articles it was put, if not to all."""
     body = _found(answer) if answer.found and answer.evidence else _not_found(answer)
-    left_out = ""
+    notes = [f"Asked only of articles {narrowed}."] if narrowed else []
     if answer.undated_excluded:
         left_out = number(answer.undated_excluded, "article", "articles")
-        left_out = f'<p class="note">{left_out} of unknown date left out by the dates you set.</p>'
-    return _turn(answer.question, body + left_out)
+        notes.append(f"{left_out} of unknown date left out by the dates you set.")
+    return _turn(answer.question, body + "".join(f'<p class="note">{escape(note)}</p>' for note in notes))
 
 
 def notice(question: str, message: str) -> str:
@@ -298,7 +298,7 @@ def nothing_marked() -> str:
     """What stands in the article's place when nothing answers: a marked sentence would look like an answer."""
     return (
         '<div class="blank"><p>Nothing is marked, because nothing answers.</p>'
-        "<p>The nearest passages can be opened here.</p></div>"
+        "<p>A clipping from the conversation opens here.</p></div>"
     )
 
 
