@@ -172,7 +172,7 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-# Fixtures and helpers; a test module takes the fixtures with pytest_plugins
+# Fixtures (conftest.py makes them known to every test) and helpers
 
 
 @pytest.fixture(scope="module")
