@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
+NOTES = ["Asked only of articles since 5 March 2023.", "1 article of unknown date left out by the dates you set."]
 WHO = "Which night watchman saw flames above the ticket hall?"
 WATCHMAN = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
 CAUSE = "Which chief inspector told reporters that an electric heater is the most likely cause?"
@@ -161,7 +162,7 @@ def test_answers_can_be_narrowed_by_date_and_source(site: Site, visit: Callable[
     keep(page, "filters-light")
     ask(page, WHO)
     expect(page.locator(".turn .unsaid")).to_be_visible()
-    expect(page.locator(".turn .note")).to_have_text("1 article of unknown date left out by the dates you set.")
+    expect(page.locator(".turn .note")).to_have_text(NOTES)
     page.locator("#since input").fill("2023-03-04")
     ask(page, WHO, turn=1)
     expect(page.locator(".turn").nth(1).locator(".answer")).to_have_text(WATCHMAN)
@@ -184,7 +185,7 @@ def test_an_example_is_asked_as_narrowly_as_the_page_shows(
         page.locator("#since input").fill("2023-03-05")
         page.locator(".example").click()
         expect(page.locator(".turn .question")).to_have_text(WHO)
-        expect(page.locator(".turn .note")).to_have_text("1 article of unknown date left out by the dates you set.")
+        expect(page.locator(".turn .note")).to_have_text(NOTES)
 
 
 def test_the_page_may_call_no_other_host(site: Site, browser: Browser) -> None:
