@@ -141,14 +141,12 @@ class Encoder:
     def _encode_apart(self, passages: Sequence[PassageText]) -> list[PassageVectors]:
         texts = [p.text for p in passages]
         texts += [p.text[start:end] for p in passages for start, end in p.sentences]
-        pieces = [piece for text in texts for piece in self._pieces(text)]
+        pieces = [(i, piece) for i, text in enumerate(texts) for piece in self._pieces(text)]
         with self._lock:
-            rows = self._rows(self._model.encode_document(pieces, **_QUIET))
-        vectors, at = np.zeros((len(texts), self.dimension), np.float32), 0
-        for i, text in enumerate(texts):
-            for piece in self._pieces(text):
-                vectors[i] += rows[at] * max(1, len(piece))
-                at += 1
+            rows = self._rows(self._model.encode_document([piece for _, piece in pieces], **_QUIET))
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        for (i, piece), row in zip(pieces, rows, strict=True):
+            vectors[i] += row * max(1, len(piece))
         vectors = _normalised(vectors)
         results, at = [], len(passages)
         for i, passage in enumerate(passages):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from qa.parameters import load_parameters
-from qa.retriever import Hit, Question, read_question, search
+from qa.retriever import Hit, Question, library_to_ask, read_question, search
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -91,11 +91,7 @@ def answer(
     Raises:
         QuestionError, IndexStateError, ModelError: as ``qa.retrieve`` does.
     """
-    if library is None:
-        from index import default_library
-
-        library = default_library()
-    library = library.follow()
+    library = library_to_ask(library)
     asked = read_question(question, library, since, until, source)
     undated = library.store.undated(asked.restriction.source) if asked.restriction.by_date else 0
     found = search(asked, library, max(k, POOL) if k > 0 else k)
@@ -109,7 +105,7 @@ def answer(
     if not hits:
         return Answer(asked.text, False, "", 0.0, (), (), _why_nothing(asked, library), undated)
     parameters = load_parameters()
-    sure = confidence(features(asked, found, library), parameters.confidence)
+    sure = confidence(features(asked, found[:POOL], library), parameters.confidence)
     if sure < parameters.threshold:
         return Answer(asked.text, False, "", sure, (), tuple(hits), _why_not(asked, hits[0], library), undated)
     evidence = tuple(Evidence(hit, hit.start, hit.end) for hit in hits)

@@ -149,9 +149,10 @@ def _confidence_rows(path: Path, library: Library | None, ranking: parameters.We
     with tempfile.TemporaryDirectory() as folder:
         here, asked = _opened(path, library, Path(folder))
         for one in asked:
-            hits = search(read_question(one.question, here), here, k=POOL, weights=ranking)
+            question = read_question(one.question, here)
+            hits = search(question, here, k=POOL, weights=ranking)
             if hits:
-                found = features(read_question(one.question, here), hits, here)
+                found = features(question, hits, here)
                 yield _Row(path.stem, found, one.article is not None, _right(one, hits[0]))
     print(f"{path.name}: {len(asked)} development questions", file=sys.stderr, flush=True)
 

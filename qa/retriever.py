@@ -12,7 +12,6 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from index.articles import Article
@@ -104,12 +103,17 @@ def retrieve(
             contradicts itself.
         IndexStateError, ModelError: the default index, or the model it was made with, is not there.
     """
+    library = library_to_ask(library)
+    return search(read_question(question, library, since, until, source), library, k)
+
+
+def library_to_ask(library: Library | None) -> Library:
+    """The library given, or the default one, with what has been committed until now."""
     if library is None:
         from index import default_library
 
         library = default_library()
-    library = library.follow()
-    return search(read_question(question, library, since, until, source), library, k)
+    return library.follow()
 
 
 def read_question(
@@ -134,7 +138,7 @@ def read_question(
         raise QuestionError(f"No day is both since {since} and until {until}; swap the two.")
     phrases = tuple(next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(text))
     words = library.lexical.terms(text)
-    function_words = _function_terms(library)
+    function_words = frozenset(library.lexical.terms(FUNCTION_WORDS))
     terms = dict.fromkeys(word for word in words if word not in function_words) or dict.fromkeys(words)
     restriction = Restriction(since, until, source.strip() or None if source else None)
     return Question(text, tuple(terms), tuple(phrase for phrase in phrases if phrase), restriction)
@@ -228,8 +232,3 @@ FUNCTION_WORDS = (
     "who whom whose why will with would you your"
 )
 """Words that questions are made of whatever they ask about; they would match any sentence."""
-
-
-@lru_cache(maxsize=8)
-def _function_terms(library: Library) -> frozenset[str]:
-    return frozenset(library.lexical.terms(FUNCTION_WORDS))

@@ -121,3 +121,10 @@ def test_the_default_library_is_used_when_none_is_given(index_path: Path, monkey
     finally:
         index.default_library().close()
         index.default_library.cache_clear()
+
+
+def test_the_confidence_does_not_depend_on_how_much_is_shown(shipped: Library) -> None:
+    few, many = (answer("Where is the Razoni bound for?", shipped, k=k) for k in (1, 60))
+    assert few.confidence == many.confidence
+    assert len(few.evidence) == 1
+    assert len(many.evidence) > 25
