@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from index.builder import BuildReport, add, add_text, build, remove
     from index.checking import verify
+    from index.copying import export_index
     from index.library import Library, default_library, open_index
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "add_text",
     "build",
     "default_library",
+    "export_index",
     "open_index",
     "remove",
     "verify",
@@ -28,6 +30,7 @@ _HOMES = {
     "add_text": "builder",
     "build": "builder",
     "default_library": "library",
+    "export_index": "copying",
     "open_index": "library",
     "remove": "builder",
     "verify": "checking",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
 import sys
 import time
 from collections.abc import Sequence
 
-from index.errors import ClippingsError
+from index.errors import ClippingsError, ModelError
 from index.library import default_path
 from index.terminal import one_line
+
+_SHOWN = 20
+"""Problems that verify prints; a folder that has moved makes one for every article."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except (ClippingsError, OSError) as error:  # a full disk, a folder without permission
         print(f"error: {one_line(str(error))}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"error: this takes {error.name}. Run: pip install 'clippings[build]'", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped. What was committed is kept; run the same command again to go on.", file=sys.stderr)
@@ -39,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--model", help="sentence-transformers model, by hub name or folder (default: all-MiniLM-L6-v2)")
     build.add_argument("--encoding", help="vocabulary of the passage budget: clippings, or one of tiktoken's")
     build.add_argument("--passage-tokens", type=int, metavar="N", help="budget of a passage, in its tokens")
+    build.add_argument(
+        "--no-export", action="store_true", help="encode with sentence-transformers itself: exact, and slower"
+    )
     add = command("add", _add, "add article files without looking at the rest of the folder")
     add.add_argument("files", metavar="FILE", nargs="+")
     remove = command("remove", _remove, "remove articles; their files go to .trash in the folder")
@@ -47,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--list", action="store_true", help="list the articles")
     verify = command("verify", _verify, "read everything again and prove that it agrees")
     verify.add_argument("--no-vectors", action="store_true", help="do not encode again (needs no model, much faster)")
-    for sub in (build, add, remove, status, verify):
+    export = command("export", _export, "copy the index, to be asked anywhere without torch")
+    export.add_argument("target", metavar="TARGET", help="a new folder")
+    for sub in (build, add, remove, status, verify, export):
         sub.add_argument(
             "--index", default=str(default_path()), metavar="FOLDER", help="the index (default: %(default)s)"
         )
@@ -76,6 +89,8 @@ class _Bar:
 def _build(options: argparse.Namespace) -> int:
     from index.builder import build
 
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("index").setLevel(logging.INFO)
     bar, start = _Bar(), time.perf_counter()
     try:
         report = build(
@@ -84,6 +99,7 @@ def _build(options: argparse.Namespace) -> int:
             model=options.model,
             encoding=options.encoding,
             passage_tokens=options.passage_tokens,
+            export=not options.no_export,
             progress=bar,
             wait=options.wait,
         )
@@ -112,23 +128,40 @@ def _tell(report: object, index: str, start: float, failing: bool = False) -> in
     assert isinstance(report, BuildReport)
     for _, why in report.skipped:
         print(f"skipped: {one_line(why)}", file=sys.stderr)
+    if report.encoder:
+        print(f"encoder: {report.encoder}")
     for name, what in report.warnings:
         print(f"note: {one_line(f'{name}: {what}')}", file=sys.stderr)
     print(f"{index}: {report} in {time.perf_counter() - start:.1f} s")
     return 1 if failing and report.skipped else 0
 
 
+def _export(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from index.copying import export_index
+
+    recipe = export_index(options.index, options.target)
+    size = sum(path.stat().st_size for path in Path(options.target).rglob("*") if path.is_file())
+    needs = "onnxruntime, tokenizers, numpy, faiss and tantivy" if recipe.exported else "sentence-transformers"
+    print(f"{options.target}: {size / 1e6:.0f} MB; asking it takes {needs}")
+    return 0
+
+
 def _status(options: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from index.encoder import FOLDER, read_recipe
     from index.store import Store
 
     store = Store.open(Path(options.index))
     articles, passages, sentences = store.counts()
     settings = store.settings
     print(f"{options.index}: {articles} articles, {passages} passages, {sentences} sentences")
-    print(f"corpus: {store.corpus}")
+    print(f"corpus: {'none, this is an exported copy' if store.exported else store.corpus}")
     print(f"model: {settings.model} ({settings.dimension} dimensions, {settings.model_hash[:12]})")
+    with contextlib.suppress(ModelError):  # asking says so, and makes it again
+        print(f"encoder: {read_recipe(store.directory / FOLDER)}")
     print(f"passages: at most {settings.passage_tokens} tokens of {settings.encoding}")
     if options.list:
         for info in store.articles():
@@ -145,8 +178,10 @@ def _verify(options: argparse.Namespace) -> int:
         result = verify(options.index, vectors=not options.no_vectors, progress=bar)
     finally:
         bar.close()
-    for problem in result.problems:
+    for problem in result.problems[:_SHOWN]:
         print(f"wrong: {one_line(problem)}", file=sys.stderr)
+    if len(result.problems) > _SHOWN:
+        print(f"wrong: … and {len(result.problems) - _SHOWN} more", file=sys.stderr)
     checked = f"{result.articles} articles, {result.passages} passages, {result.sentences} sentences"
     seconds = time.perf_counter() - start
     if result.problems:

@@ -17,8 +17,9 @@ import numpy as np
 
 from index import files
 from index.articles import Article, parse_article, read_article
-from index.encoder import DEFAULT_MODEL, PassageText, load_encoder
+from index.encoder import DEFAULT_MODEL, FOLDER, Encoder, PassageText, index_encoder, read_recipe
 from index.errors import ArticleError, ClippingsError, IndexStateError
+from index.exporting import provide_encoder
 from index.lexical import Lexical, catch_up
 from index.locking import WAIT_SECONDS, BuildLock
 from index.passages import PASSAGE_TOKENS, split
@@ -52,6 +53,8 @@ class BuildReport:
     passages: int = 0
     sentences: int = 0
     """How many passages and sentences were encoded."""
+    encoder: str = ""
+    """What encodes, in words, if the index was made just now."""
 
     def __str__(self) -> str:
         counts = [("added", self.added), ("changed", self.changed), ("removed", self.removed)]
@@ -66,6 +69,7 @@ def build(
     model: str | None = None,
     encoding: str | None = None,
     passage_tokens: int | None = None,
+    export: bool = True,
     progress: Progress | None = None,
     wait: float = WAIT_SECONDS,
 ) -> BuildReport:
@@ -80,6 +84,8 @@ def build(
         model: a sentence-transformers model, by hub name or folder; kept in the index.
         encoding: ``clippings`` or one of tiktoken's named encodings, for the passage budget; kept.
         passage_tokens: the budget of a passage in tokens of that encoding; kept.
+        export: whether a new index gets an int8 encoder made of the model, several times as fast;
+            otherwise, or where that cannot be made, sentence-transformers itself encodes.
         progress: told of every article done.
         wait: seconds to wait for another process that is writing.
 
@@ -94,9 +100,12 @@ def build(
     if directory.resolve() == corpus.resolve():
         raise ClippingsError(f"{corpus} cannot be both the articles' folder and their index; name another --index.")
     with BuildLock(directory, wait):
-        store = _open_or_create(directory, corpus, model, encoding, passage_tokens)
+        new = not (directory / FILE).is_file()
+        store = _open_or_create(directory, corpus, model, encoding, passage_tokens, export)
         try:
-            return _Build(store, progress).folder(corpus)
+            report = _Build(store, progress).folder(corpus)
+            report.encoder = str(read_recipe(directory / FOLDER)) if new else ""
+            return report
         finally:
             store.checkpoint()
             store.close()
@@ -164,9 +173,10 @@ def remove(names: Iterable[str], index: PathLike, *, wait: float = WAIT_SECONDS)
     directory = Path(index)
     with _opened(directory, wait) as store:
         report = BuildReport()
-        known = store.known()
+        names = list(dict.fromkeys(names))
+        known = store.known(names)
         gone = []
-        for name in dict.fromkeys(names):
+        for name in names:
             if name in known:
                 files.trash(store.corpus, name)
                 gone.append(known[name][0])
@@ -197,25 +207,36 @@ class _Build:
 
     def __init__(self, store: Store, progress: Progress | None) -> None:
         self._store = store
+        self._corpus = store.corpus
         self._progress = progress
         self._report = BuildReport()
         self._lexical = Lexical(store.directory / "lexical")
-        self._known = store.known()
+        self._known: dict[str, tuple[int, str]] = {}
         self._done = 0
+
+    @property
+    def _encoder(self) -> Encoder:
+        settings = self._store.settings
+        return index_encoder(self._store.directory, settings.model, settings.model_hash)
 
     def folder(self, corpus: Path) -> BuildReport:
         """Make the index hold the folder's articles and no others."""
         names = files.scan(corpus)
+        self._known = self._store.known()
         present = set(names)
         gone = [id_ for path, (id_, _) in self._known.items() if path not in present]
         if gone:  # first, so that a file that was renamed is not taken for a copy of itself
             self._store.apply([], gone)
             self._report.removed += len(gone)
             self._known = self._store.known()
-        return self.files(names)
+        return self._run(names)
 
     def files(self, names: Sequence[str]) -> BuildReport:
         """Bring the given files of the corpus folder up to date in the index."""
+        self._known = self._store.known(names)
+        return self._run(names)
+
+    def _run(self, names: Sequence[str]) -> BuildReport:
         for batch in self._batches(names):
             self._commit(batch)
         catch_up(self._lexical, self._store)
@@ -243,7 +264,7 @@ class _Build:
     def _read(self, name: str, batch_texts: dict[str, str]) -> Article | None:
         """The article if it is to be encoded; None if it is unchanged, or skipped for a reason."""
         try:
-            article = read_article(self._store.corpus / name, name)
+            article = read_article(self._corpus / name, name)
         except ArticleError as error:
             self._skip(name, str(error))
             return None
@@ -262,7 +283,7 @@ class _Build:
     def _still_says(self, name: str, article: Article) -> bool:
         """Whether the file of a stored article still holds this text; it may have changed and come later."""
         try:
-            return read_article(self._store.corpus / name, name).text == article.text
+            return read_article(self._corpus / name, name).text == article.text
         except ArticleError:
             return False
 
@@ -274,7 +295,7 @@ class _Build:
             self._report.removed += 1
 
     def _commit(self, batch: Sequence[Article]) -> None:
-        encoded = encode(batch, self._store.settings)
+        encoded = encode(batch, self._store.settings, self._encoder)
         self._store.apply(encoded)
         catch_up(self._lexical, self._store)
         for one in encoded:
@@ -293,14 +314,8 @@ class _Build:
             self._progress(self._done, self._total, name)
 
 
-def encode(articles: Sequence[Article], settings: Settings) -> list[EncodedArticle]:
+def encode(articles: Sequence[Article], settings: Settings, encoder: Encoder) -> list[EncodedArticle]:
     """Split articles and encode their passages, all together so that the model's batches are full."""
-    encoder = load_encoder(settings.model)
-    if encoder.fingerprint != settings.model_hash:
-        raise IndexStateError(
-            f"The model {settings.model!r} is no longer the one that this index was made with; vectors of two "
-            "models cannot be mixed. Build a new index in another directory."
-        )
     counter = load_encoding(settings.encoding)
     if counter.fingerprint != settings.encoding_hash:
         raise IndexStateError(
@@ -331,16 +346,18 @@ def create(
     model: str | None = None,
     encoding: str | None = None,
     passage_tokens: int | None = None,
+    export: bool = True,
 ) -> Store:
     """An empty index for a folder of articles, with the default settings where none are given."""
     if passage_tokens is not None and passage_tokens < MIN_PASSAGE_TOKENS:
         raise ClippingsError(f"A passage of {passage_tokens} tokens is too short; give at least {MIN_PASSAGE_TOKENS}.")
-    encoder = load_encoder(model or DEFAULT_MODEL)
     counter = load_encoding(encoding or "clippings")
+    directory.mkdir(parents=True, exist_ok=True)
+    _, recipe = provide_encoder(model or DEFAULT_MODEL, directory, exported=export)
     settings = Settings(
-        model=encoder.name,
-        model_hash=encoder.fingerprint,
-        dimension=encoder.dimension,
+        model=recipe.model,
+        model_hash=recipe.identity,
+        dimension=recipe.dimension,
         encoding=counter.name,
         encoding_hash=counter.fingerprint,
         passage_tokens=passage_tokens or PASSAGE_TOKENS,
@@ -352,13 +369,18 @@ def create(
 
 
 def _open_or_create(
-    directory: Path, corpus: Path, model: str | None, encoding: str | None, passage_tokens: int | None
+    directory: Path,
+    corpus: Path,
+    model: str | None,
+    encoding: str | None,
+    passage_tokens: int | None,
+    export: bool,
 ) -> Store:
     """The store of an index directory, whose settings must be the ones asked for; a new one if there is none."""
     if model and Path(model).is_dir():
         model = str(Path(model).resolve())
     if not (directory / FILE).is_file():
-        return create(directory, corpus, model, encoding, passage_tokens)
+        return create(directory, corpus, model, encoding, passage_tokens, export)
     store = Store.open(directory)
     made = store.settings
     asked = {"model": model, "encoding": encoding, "passage_tokens": passage_tokens}

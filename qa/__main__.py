@@ -64,9 +64,12 @@ def _ask(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     if options.k < 1:
         parser.error("-k takes a number from 1")
-    from index.library import open_index
+    from index.encoder import preload
+    from index.library import default_path, open_index
 
-    library = open_index(options.index)
+    path = Path(options.index) if options.index else default_path()
+    preload(path)  # while FAISS and tantivy come up
+    library = open_index(path)
     if options.question:
         _reply(" ".join(options.question), library, options)
         return 0
@@ -148,13 +151,14 @@ def _evaluate(words: Sequence[str]) -> int:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--library", metavar="INDEX", help="an index whose articles the contexts are")
     parser.add_argument("--limit", type=int, metavar="N", help="ask at most N questions of a file, evenly spread")
+    parser.add_argument("--no-export", action="store_true", help="encode with sentence-transformers itself")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(words)
     from index.library import open_index
     from qa.evaluation import evaluate, summary, table
 
     library = open_index(options.library) if options.library else None
-    for figures in evaluate(options.files, library, options.limit):
+    for figures in evaluate(options.files, library, options.limit, not options.no_export):
         print(json.dumps(_without_nan(summary(figures))) if options.json else table(figures), flush=True)
     return 0
 

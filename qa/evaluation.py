@@ -125,13 +125,16 @@ def _entry(paragraph: dict[str, Any]) -> dict[str, Any]:
     return {"context": context.replace("\r\n", "\n").replace("\r", "\n"), "qas": qas}
 
 
-def evaluate(paths: Sequence[Path], library: Library | None = None, limit: int | None = None) -> Iterator[Figures]:
+def evaluate(
+    paths: Sequence[Path], library: Library | None = None, limit: int | None = None, export: bool = True
+) -> Iterator[Figures]:
     """Measure each file of questions; files without contexts are asked, as unanswerable, of all the others.
 
     Args:
         paths: SQuAD-form files; in each, every paragraph is an article, unless ``library`` is given.
         library: an index whose articles the contexts are, to the letter.
         limit: at most so many questions of a file, evenly spread.
+        export: whether indexes made for this use the exported encoder, as ``index.build`` does.
     """
     files = [(path, read_questions(path)) for path in paths]
     foreign = [qa for _, entries in files for entry in entries if entry["context"] is None for qa in entry["qas"]]
@@ -142,24 +145,26 @@ def evaluate(paths: Sequence[Path], library: Library | None = None, limit: int |
         to_measure = [(Path("questions without articles"), [])]
     for path, entries in to_measure:
         with tempfile.TemporaryDirectory() as folder:
-            here = library if library is not None else index_of(entries, Path(folder))
+            here = library if library is not None else index_of(entries, Path(folder), export)
             asked = [*asked_of(here, entries), *(_unanswerable(qa) for qa in foreign)]
             yield measure(path.stem, spread(asked, limit), here)
             if library is None:
                 here.close()
 
 
-def index_of(entries: Sequence[dict[str, Any]], folder: Path) -> Library:
+def index_of(entries: Sequence[dict[str, Any]], folder: Path, export: bool = True) -> Library:
     """An index in which every distinct context is an article without a header."""
     from index.builder import create, encode
+    from index.encoder import index_encoder
     from index.lexical import Lexical, catch_up
     from index.library import open_index
 
-    store = create(folder / "index", folder)
+    store = create(folder / "index", folder, export=export)
+    encoder = index_encoder(store.directory, store.settings.model, store.settings.model_hash)
     contexts = list(dict.fromkeys(entry["context"] for entry in entries if entry["context"] is not None))
     articles = [article_of(context, f"{number:06}.txt") for number, context in enumerate(contexts)]
     for at in range(0, len(articles), _BATCH):
-        store.apply(encode(articles[at : at + _BATCH], store.settings))
+        store.apply(encode(articles[at : at + _BATCH], store.settings, encoder))
     catch_up(Lexical(folder / "index" / "lexical"), store)
     store.close()
     return open_index(folder / "index")

@@ -1,4 +1,4 @@
-"""Shared fixtures: a small library of two known articles, and one of the shipped corpus, with the real model."""
+"""Shared fixtures: the real encoder, a small library of two known articles, and one of the shipped corpus."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from index import build, open_index
+from index.encoder import DEFAULT_MODEL, TokenEncoder, load_encoder
+from index.exporting import provide_encoder
 from index.library import Library
+from index.original import Original, load_original
 
 pytest_plugins = ["tests.browser_support"]
 
@@ -47,6 +50,35 @@ Insurance covers hail but not frost.
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the tests keep the encoders they make, subprocesses too; the user's own cache stays as it is."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIPPINGS_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default model's encoder as an index holds it; not to be changed by a test."""
+    return provide_encoder(DEFAULT_MODEL, tmp_path_factory.mktemp("encoder"))[0]
+
+
+@pytest.fixture(scope="session")
+def encoder(encoder_folder: Path) -> TokenEncoder:
+    """The default model, exported."""
+    loaded = load_encoder(encoder_folder)
+    assert isinstance(loaded, TokenEncoder)
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def original() -> Original:
+    """The default model as sentence-transformers loads it; takes seconds."""
+    return load_original()
 
 
 def write(folder: Path, **articles: str) -> Path:

@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from index import BuildReport, add, add_text, build, open_index, remove, verify
+from index import encoder as encoder_module
 from index.builder import PathLike
-from index.encoder import Encoder, PassageText, load_encoder
-from index.errors import ArticleError, ClippingsError, IndexBusyError, IndexStateError
+from index.encoder import FOLDER, PassageText, PassageVectors, TokenEncoder
+from index.errors import ArticleError, ClippingsError, IndexBusyError, IndexStateError, ModelError
 from index.library import Library
 from index.locking import BuildLock
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
+from tests.models import small_model
 
 pytestmark = pytest.mark.model
 
@@ -32,13 +34,13 @@ FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel. All nine sailors were 
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The text of every passage that is encoded from now on; none is that of a question."""
     texts: list[str] = []
-    real = Encoder.encode_passages
+    real = TokenEncoder.encode_passages
 
-    def spy(self: Encoder, passages: list[PassageText]) -> object:
-        texts.extend(passage.text for passage in passages if passage.sentences)
+    def spy(self: TokenEncoder, passages: list[PassageText]) -> list[PassageVectors]:
+        texts.extend(passage.text for passage in passages)
         return real(self, passages)
 
-    monkeypatch.setattr(Encoder, "encode_passages", spy)
+    monkeypatch.setattr(TokenEncoder, "encode_passages", spy)
     return texts
 
 
@@ -268,13 +270,26 @@ def test_a_passage_budget_is_kept_with_the_index(corpus: Path, tmp_path: Path) -
 
 
 def test_weights_that_changed_under_their_name_are_not_mixed(
-    corpus: Path, index_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(encoder_module, "_loaded", {})  # as in a new process
+    index = tmp_path / "index"
+    name = small_model(tmp_path)
+    build(corpus, index, model=name)
+    small_model(tmp_path, seed=8)
+    encoder_module._loaded.clear()
     write(corpus, ferry=FERRY)
-    monkeypatch.setattr(load_encoder(), "fingerprint", "other")
-    with pytest.raises(IndexStateError, match=r"no longer the one .* Build a new index in another directory"):
-        build(corpus, index_path)
-    assert paths(index_path) == ["bridge.txt", "harvest.txt"]
+    assert counts(build(corpus, index)) == (1, 0, 0, 2, 0)  # with the encoder that it was made with
+    assert verify(index).problems == []
+
+    encoder_module._loaded.clear()
+    shutil.rmtree(index / FOLDER)
+    write(corpus, ferry=FERRY + "More.\n")
+    with pytest.raises(ModelError, match=r"no longer the one that the index at .*index was made with\."):
+        build(corpus, index)
+    assert paths(index) == ["bridge.txt", "ferry.txt", "harvest.txt"]
+    assert [name for name in files_in(index) if name.startswith(("encoder", ".encoder"))] == []
+    assert counts(build(corpus, tmp_path / "new", model=name)) == (3, 0, 0, 0, 0)
 
 
 def test_a_folder_that_is_not_there_is_named_and_nothing_made(tmp_path: Path) -> None:
@@ -586,15 +601,15 @@ def test_a_lock_is_had_again_once_released(tmp_path: Path) -> None:
 
 
 DRIVER = '''
-"""Load the model once; for each moment fork a build that is killed, or kills itself, at that moment."""
+"""For each moment fork a build that is killed, or kills itself, at that moment.
+
+Each loads the encoder itself: the threads that run a network do not survive a fork.
+"""
 import os, signal, sys, time
 from pathlib import Path
-import torch
-from index import builder, lexical, store
-from index.encoder import load_encoder
+import faiss, onnxruntime, sentencex, tantivy, tiktoken, tokenizers
+from index import builder, exporting, lexical, store
 
-torch.set_num_threads(1)  # a fork has no other threads
-load_encoder()
 builder._BATCH_CHARS = 1  # every article is a transaction
 
 def dying(module, name, nth, after):
@@ -614,7 +629,9 @@ for moment in sys.argv[2:]:
     child = os.fork()
     if not child:
         name, _, nth = moment.partition("@")
-        if name == "create":
+        if name == "encoder":  # copied, but not yet under its name
+            dying(exporting, "_rename", 1, False)
+        elif name == "create":
             dying(store.Settings, "__init__", 1, True)
         elif name == "insert":  # within a transaction
             dying(store, "_insert", int(nth), True)
@@ -634,6 +651,7 @@ for moment in sys.argv[2:]:
     print(moment, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 '''
 COMMITTED = {
+    "encoder": None,
     "create": None,
     "insert@1": 0,
     "insert@7": 6,
@@ -653,7 +671,7 @@ def story(city: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+def killed(tmp_path_factory: pytest.TempPathFactory, root: Path, encoder_folder: Path) -> Path:
     """A corpus of twelve articles, and for each moment an index whose build was killed then."""
     home = tmp_path_factory.mktemp("killed")
     write(home / "corpus", **{city.lower(): story(city) for city in CITIES})

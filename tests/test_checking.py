@@ -52,7 +52,7 @@ def test_a_fresh_index_agrees(fresh: Path) -> None:
 
 
 def test_without_vectors_no_model_is_asked(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.builder.load_encoder", lambda _: pytest.fail("asked the model"))
+    monkeypatch.setattr("index.library.index_encoder", lambda *_: pytest.fail("asked the model"))
     assert verify(fresh / "index", vectors=False) == Verification(2, 2, 11, 1.0, [])
 
 
@@ -147,6 +147,15 @@ def test_faiss_is_compared_with_the_store(home: Path, monkeypatch: pytest.Monkey
 def test_a_text_without_a_word_the_model_knows_agrees(tmp_path: Path) -> None:
     build(write(tmp_path / "corpus", invisible="A title\n\n\u200b\u200b\n"), tmp_path / "index")
     assert verify(tmp_path / "index").problems == []
+
+
+def test_articles_of_a_word_agree_whatever_they_were_encoded_with(tmp_path: Path) -> None:
+    corpus, index = write(tmp_path / "corpus"), tmp_path / "index"
+    write(corpus, long=BRIDGE, short="A title\n\nNo.\n")
+    build(corpus, index)  # the two together
+    (corpus / "long.txt").unlink()
+    build(corpus, index)
+    assert verify(index).problems == []  # the short one alone
 
 
 def test_there_must_be_an_index(tmp_path: Path) -> None:

@@ -12,7 +12,18 @@ import pytest
 from index.errors import ClippingsError
 from index.library import Library
 from qa.__main__ import main
-from qa.evaluation import answered_at, auc, evaluate, mrr, rank_of_gold, recall, summary, table
+from qa.evaluation import (
+    answered_at,
+    auc,
+    evaluate,
+    index_of,
+    mrr,
+    rank_of_gold,
+    read_questions,
+    recall,
+    summary,
+    table,
+)
 from tests.conftest import BRIDGE
 
 
@@ -98,6 +109,14 @@ def test_a_file_is_measured_over_its_own_paragraphs(tmp_path: Path) -> None:
     assert values["sentence"]["fused"] == {"R@1": 1.0, "R@5": 1.0, "R@10": 1.0, "MRR": 1.0}
     assert values["abstention"]["AUC"] == 1.0
     assert "small: 3 questions over 2 articles" in table(figures)
+
+
+@pytest.mark.parametrize("export", [True, False])
+def test_the_articles_are_encoded_as_a_build_would_encode_them(export: bool, tmp_path: Path) -> None:
+    library = index_of(read_questions(squad(tmp_path / "small.json")), tmp_path, export)
+    assert library.encoder.recipe.exported is export
+    assert [info.path for info in library.articles()] == ["000000.txt", "000001.txt"]
+    library.close()
 
 
 def test_questions_without_gold_are_counted_and_named(tmp_path: Path) -> None:

@@ -13,22 +13,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import write
+
 HOUSE = Path(__file__).parent.parent
 PACKAGES = ("index", "qa", "ui")
 MODULES = [path for package in PACKAGES for path in sorted((HOUSE / package).rglob("*.py"))]
 FORBIDDEN = {"index": {"qa", "ui"}, "qa": {"ui"}, "ui": set[str]()}
 """Imports flow ui → qa → index, never back."""
-ONLY_THERE = {"faiss": "index/dense.py", "tantivy": "index/lexical.py", "gradio": "ui/*.py"}
-HEAVY = {
-    "faiss",
-    "gradio",
-    "onnxruntime",
-    "sentence_transformers",
-    "tantivy",
-    "tiktoken",
-    "torch",
-    "transformers",
+ONLY_THERE = {
+    "faiss": ["index/dense.py"],
+    "gradio": ["ui/*.py"],
+    "onnxruntime": ["index/encoder.py", "index/exporting.py"],
+    "sentence_transformers": ["index/original.py"],
+    "tantivy": ["index/lexical.py"],
+    "tokenizers": ["index/encoder.py", "index/original.py"],
+    "torch": ["index/exporting.py", "index/original.py"],
+    "transformers": ["index/original.py"],
 }
+FOR_MODELS = {"huggingface_hub", "onnx", "sentence_transformers", "torch", "transformers"}
+"""What loads and exports a model."""
+FOR_BUILDING = FOR_MODELS | {"charset_normalizer", "filelock", "sentencex", "tiktoken", "tqdm"}
+HEAVY = FOR_BUILDING | {"faiss", "gradio", "onnxruntime", "tantivy", "tokenizers"}
 
 # Put together from pieces, so that this file holds none of what it looks for.
 REGISTRIES = "|".join(
@@ -77,14 +82,69 @@ def test_imports_flow_from_ui_to_qa_to_index(path: Path) -> None:
 @pytest.mark.parametrize("library", ONLY_THERE)
 def test_each_engine_is_imported_in_its_own_place_only(library: str) -> None:
     users = [house_path(path) for path in MODULES if library in tops(path)]
-    assert users
-    assert [user for user in users if not fnmatch(user, ONLY_THERE[library])] == []
+    assert [place for place in ONLY_THERE[library] if not any(fnmatch(user, place) for user in users)] == []
+    assert [user for user in users if not any(fnmatch(user, place) for place in ONLY_THERE[library])] == []
+
+
+def loaded_by(probe: str, *arguments: str) -> set[str]:
+    """The top-level modules that are loaded in a new process once it has run the probe."""
+    code = f"{probe}\nimport sys\nprint('\\nLoaded:', *{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=HOUSE, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    _, _, names = done.stdout.rpartition("\nLoaded:")
+    assert "sys" in names.split()
+    return set(names.split())
 
 
 def test_importing_the_packages_loads_nothing_heavy() -> None:
-    probe = f"import sys, {', '.join(PACKAGES)}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", probe], cwd=HOUSE, capture_output=True, text=True, check=True)
-    assert HEAVY & set(done.stdout.split()) == set()
+    assert loaded_by(f"import {', '.join(PACKAGES)}") & HEAVY == set()
+
+
+TERMINAL = """
+import runpy, sys
+sys.argv[0] = "qa"
+try:
+    runpy.run_module("qa", run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    assert not end.code
+"""
+FROM_PYTHON = """
+import sys
+from index import open_index
+from qa import answer, retrieve
+library = open_index(sys.argv[1])
+assert retrieve(sys.argv[2], library)[0].text == answer(sys.argv[2], library).text == sys.argv[3]
+"""
+COST = ("What did the works cost?", "The works cost 3.4 million euros.")
+
+
+@pytest.mark.model
+def test_asking_loads_nothing_that_only_building_and_the_chat_need(index_path: Path) -> None:
+    asking = {"faiss", "onnxruntime", "tantivy", "tokenizers"}
+    for found in (
+        loaded_by(TERMINAL, COST[0], "--index", str(index_path)),
+        loaded_by(TERMINAL, "--json", COST[0], "--index", str(index_path)),
+        loaded_by(FROM_PYTHON, str(index_path), *COST),
+    ):
+        assert found & HEAVY == asking
+
+
+ADDING = """
+import sys
+from index import add
+report = add([sys.argv[2]], sys.argv[1])
+assert (report.added, report.skipped) == (1, [])
+"""
+
+
+@pytest.mark.model
+def test_adding_an_article_loads_nothing_that_only_models_need(index_path: Path, tmp_path: Path) -> None:
+    ferry = write(tmp_path / "out", ferry="The ferry\n\nThe ferry Skua sank off Port Ansel.\n") / "ferry.txt"
+    found = loaded_by(ADDING, str(index_path), str(ferry))
+    assert "onnxruntime" in found
+    assert found & FOR_MODELS == set()
 
 
 def test_an_exported_function_shares_its_name_with_no_module() -> None:
@@ -144,6 +204,9 @@ def test_constraints_pin_every_dependency_exactly() -> None:
     assert pins[0].startswith("torch==")
 
     project = tomllib.loads((HOUSE / "pyproject.toml").read_text("utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    names = {re.split(r"[<>=!~;\[ ]", text)[0].lower() for text in wanted}
+    wanted = [
+        *project["dependencies"],
+        *(text for extra in project["optional-dependencies"].values() for text in extra),
+    ]
+    names = {re.split(r"[<>=!~;\[ ]", text)[0].lower() for text in wanted} - {project["name"]}
     assert names - {pin.partition("==")[0].lower() for pin in pins} == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,14 @@ from pathlib import Path
 import pytest
 
 from index.__main__ import main
+from index.encoder import TokenEncoder
 from index.store import Store
 from tests.conftest import BRIDGE, HARVEST, write
+from tests.models import small_model
 
 FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel.\n"
 SECONDS = r"\d+\.\d s"
+ENCODER = r"int8 ONNX, mean cosine to the original 0\.99\d\d"
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
@@ -32,7 +36,8 @@ def test_build_reports_in_one_line_and_notes_on_stderr(
     write(corpus, empty="", odd="date 2022-02-30 A day that is none\n\nText.\n")
     assert main(["build", str(corpus), "--index", index]) == 0
     out, err = said(capsys)
-    assert re.fullmatch(rf"{index}: 3 added, 0 changed, 0 removed, 0 unchanged, 1 skipped in {SECONDS}\n", out)
+    summary = rf"{index}: 3 added, 0 changed, 0 removed, 0 unchanged, 1 skipped in {SECONDS}"
+    assert re.fullmatch(rf"encoder: {ENCODER}\n{summary}\n", out)
     assert err == (
         "skipped: empty.txt: the file is empty; put the article's text in it.\n"
         "note: odd.txt: first line: '2022-02-30' is no date; write it as YYYY-MM-DD. Kept without a date.\n"
@@ -41,7 +46,7 @@ def test_build_reports_in_one_line_and_notes_on_stderr(
     (corpus / "empty.txt").unlink()
     assert main(["build", str(corpus), "--index", index, "--passage-tokens", "160"]) == 0
     out, err = said(capsys)
-    assert ": 0 added, 0 changed, 0 removed, 3 unchanged, 0 skipped in " in out
+    assert out.startswith(f"{index}: 0 added, 0 changed, 0 removed, 3 unchanged, 0 skipped in ")
     assert main(["build", str(corpus), "--index", index, "--passage-tokens", "99"]) == 1
     out, err = said(capsys)
     assert (out, err.startswith(f"error: The index at {index} was made with passage tokens 160, not 99. ")) == (
@@ -70,21 +75,62 @@ def test_add_and_remove_fail_if_a_file_was_refused(
 
 
 @pytest.mark.model
-def test_status_says_what_the_index_holds(corpus: Path, index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_build_without_the_export_says_what_encodes(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = str(tmp_path / "index")
+    assert main(["build", str(corpus), "--index", index, "--no-export"]) == 0
+    out, err = said(capsys)
+    first, second = out.splitlines()
+    assert first == "encoder: sentence-transformers, because export was not wanted"
+    assert second.startswith(f"{index}: 2 added, ")
+    assert err == ""
+    assert main(["status", "--index", index]) == 0
+    assert f"\n{first}\n" in said(capsys)[0]
+
+
+@pytest.mark.model
+def test_a_build_that_makes_the_encoder_says_so_once(
+    corpus: Path, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CLIPPINGS_CACHE", str(tmp_path / "cache"))
+    command = ["build", str(corpus), "--model", small_model(tmp_path), "--index"]
+    done = subprocess.run(
+        [sys.executable, "-m", "index", *command, str(tmp_path / "one")],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == f"Making the encoder of {tmp_path / 'model'}, once on this machine …\n"
+    assert done.returncode == 0
+    assert re.match(rf"encoder: {ENCODER}\n", done.stdout)
+    assert main([*command, str(tmp_path / "two")]) == 0
+    assert caplog.messages == []
+
+
+@pytest.mark.model
+def test_status_says_what_the_index_holds(
+    corpus: Path, index_path: Path, encoder: TokenEncoder, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["status", "--index", str(index_path)]) == 0
-    summary = (
-        f"{index_path}: 2 articles, 2 passages, 11 sentences\n"
-        f"corpus: {corpus}\n"
-        "model: all-MiniLM-L6-v2 (384 dimensions, 53aa51172d14)\n"
-        "passages: at most 160 tokens of clippings\n"
-    )
-    assert said(capsys) == (summary, "")
+    described = [
+        f"{index_path}: 2 articles, 2 passages, 11 sentences\n",
+        f"corpus: {corpus}\n",
+        f"model: all-MiniLM-L6-v2 (384 dimensions, {encoder.identity[:12]})\n",
+        f"encoder: int8 ONNX, mean cosine to the original {encoder.recipe.cosine:.4f}\n",
+        "passages: at most 160 tokens of clippings\n",
+    ]
+    assert said(capsys) == ("".join(described), "")
     assert main(["status", "--list", "--index", str(index_path)]) == 0
-    assert said(capsys)[0] == (
-        summary
-        + "2022-05-11  harvest.txt  Plum growers fear for their harvest\n"
-        + "2022-03-04  bridge.txt  Old bridge over the Lim reopens after repairs\n"
-    )
+    articles = [
+        "2022-05-11  harvest.txt  Plum growers fear for their harvest\n",
+        "2022-03-04  bridge.txt  Old bridge over the Lim reopens after repairs\n",
+    ]
+    assert said(capsys)[0] == "".join(described + articles)
+    shutil.rmtree(index_path / "encoder")
+    assert main(["status", "--index", str(index_path)]) == 0
+    assert said(capsys) == ("".join(described[:3] + described[4:]), "")
 
 
 @pytest.mark.model
@@ -148,6 +194,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "remove",
         "status",
         "verify",
+        "export",
     ]
 
 

@@ -21,7 +21,7 @@ from index.errors import IndexStateError, ModelError
 from index.lexical import Lexical, catch_up
 from index.library import Library
 from index.locking import BuildLock
-from index.store import Restriction, Store
+from index.store import FILE, Restriction, Store
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
 from tests.stored import encoded, new_store
@@ -91,7 +91,8 @@ def test_a_store_ahead_of_tantivy_is_caught_up_with(library: Library, corpus: Pa
     write(corpus, ferry=FERRY)
     store = Store.open(library.path)
     # As a builder leaves it that was killed between its two commits.
-    store.apply(encode([read_article(corpus / "ferry.txt")], store.settings), [store.known()["harvest.txt"][0]])
+    ferry = encode([read_article(corpus / "ferry.txt")], store.settings, library.encoder)
+    store.apply(ferry, [store.known()["harvest.txt"][0]])
     store.close()
     assert library.lexical.generation == library.generation - 1
 
@@ -150,15 +151,23 @@ def test_questions_asked_while_articles_come_and_go_get_true_answers(tmp_path: P
 
 
 @pytest.mark.model
-def test_the_model_must_be_the_one_the_index_was_made_with(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_encoder_is_loaded_once_and_must_be_the_one_the_index_was_made_with(
+    library: Library, index_path: Path
+) -> None:
     assert library.encode_question("Who?").shape == (384,)
     assert library.encoder is library.encoder
-    other = open_index(library.path)
-    monkeypatch.setattr(library.encoder, "fingerprint", "another")
-    with pytest.raises(
-        ModelError, match=r"no longer the one .* Build a new index: python -m index build .*corpus --index"
-    ):
-        other.encode_question("Who?")
+    with closing(sqlite3.connect(index_path / FILE)) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'model_hash'", (json.dumps("0" * 64),))
+        connection.commit()
+    other = open_index(index_path)
+    for _ in range(2):
+        with pytest.raises(ModelError) as caught:
+            other.encode_question("Who?")
+        assert str(caught.value) == (
+            f"The encoder in {index_path / 'encoder'} (all-MiniLM-L6-v2) is not the one that the index was made with. "
+            "It cannot be made again: The model 'all-MiniLM-L6-v2' is no longer the one that the index at "
+            f"{index_path} was made with."
+        )
     other.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import unicodedata
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -158,8 +159,9 @@ def test_words_that_every_question_has_are_no_terms(library: Library) -> None:
 
 def test_the_fused_score_is_the_weighted_sum() -> None:
     signals = Signals(dense_sentence=0.5, dense_passage=0.25, bm25_sentence=8.0, bm25_passage=4.0, length=3.0)
-    weights = Weights(10.0, 4.0, -0.5, 0.25, 0.75)
-    assert fuse(signals, weights) == 10 * 0.5 + 4 * 0.25 - 0.5 * 8 + 0.25 * 4 + 0.75 * 3
+    weights = Weights(dense_sentence=10.0, dense_passage=4.0, bm25_sentence=-0.5, bm25_passage=0.25, length=0.75)
+    rows = np.array([astuple(signals), (1.0, 0.0, 0.0, 0.0, 0.0)])
+    assert fuse(rows, weights).tolist() == [10 * 0.5 + 4 * 0.25 - 0.5 * 8 + 0.25 * 4 + 0.75 * 3, 10.0]
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,7 @@ def test_another_format_is_named_with_what_to_do(store: Store, tmp_path: Path) -
     with pytest.raises(IndexStateError) as caught:
         Store.open(index)
     assert str(caught.value) == (
-        f"The index at {index} is of format 99; this version of Clippings reads format 1. "
+        f"The index at {index} is of format 99; this version of Clippings reads format 2. "
         f"Delete {index} and build it again: python -m index build FOLDER --index {index}"
     )
 
@@ -336,6 +336,7 @@ READ = """
 import os, sys
 from pathlib import Path
 import numpy as np
+import index.locking
 from index.library import open_index
 from index.store import Restriction
 open_index(sys.argv[2]).close()  # whom the copy refuses may not be let to the modules either, so load them first

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
+from pathlib import Path
 
 from index import open_index
+from index.encoder import preload
 from index.errors import ClippingsError
 from index.library import default_path
 
@@ -26,15 +29,20 @@ def main(arguments: list[str] | None = None) -> int:
     for chatty in ("httpx", "watchfiles", "faiss"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
+        preload(Path(options.index))  # while gradio comes up
         library = open_index(options.index)
         from ui.app import create_app, serve  # late: gradio takes seconds, and an error above should not
         from ui.watch import watching
 
-        with watching(library.corpus, library.path):
+        following = contextlib.nullcontext() if library.store.exported else watching(library.corpus, library.path)
+        with following:
             app = create_app(library)
             url = serve(app, options.host, options.port, wait=False)
             print(f"Clippings is at {url} (Ctrl+C stops it)", flush=True)
             app.block_thread()
+    except ModuleNotFoundError as error:
+        print(f"The chat takes {error.name}. Run: pip install 'clippings[ui]'", file=sys.stderr)
+        return 1
     except ClippingsError as error:
         print(error, file=sys.stderr)
         return 1

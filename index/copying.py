@@ -1,0 +1,60 @@
+"""export(): a copy of an index that opens anywhere, read-only, without what only building needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from index.encoder import FOLDER, Recipe, index_encoder, read_recipe
+from index.errors import ClippingsError
+from index.lexical import Lexical, catch_up
+from index.store import FILE, Store
+
+
+def export_index(index: str | os.PathLike[str], target: str | os.PathLike[str]) -> Recipe:
+    """Copy an index, with its encoder, into a new folder.
+
+    The copy holds the articles' texts but not their files. It is as of one moment, whatever is being
+    built meanwhile, and appears whole or not at all. Asking it takes onnxruntime, tokenizers, numpy,
+    faiss and tantivy alone, unless its recipe says that the model could not be exported.
+
+    Raises:
+        IndexStateError: there is no index.
+        ClippingsError: the target exists or cannot be written.
+    """
+    target = Path(target)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ClippingsError(f"{target} exists already; name a new folder for the copy.")
+    source = Store.open(Path(index))
+    index_encoder(source.directory, source.settings.model, source.settings.model_hash)  # made again if it is gone
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+            new = Path(scratch, target.name)
+            new.mkdir()
+            _copy_store(source, new / FILE)
+            shutil.copytree(source.directory / FOLDER, new / FOLDER)
+            copy = Store.open(new)
+            catch_up(Lexical(new / "lexical"), copy)  # made afresh: in one piece, and of the same moment
+            copy.close()
+            new.replace(target)
+    except OSError as error:
+        raise ClippingsError(f"The copy cannot be written to {target} ({error.strerror or error}).") from error
+    finally:
+        source.close()
+    return read_recipe(target / FOLDER)
+
+
+def _copy_store(source: Store, path: Path) -> None:
+    """Copy the database as of now, packed, and without the journal that a read-only place could not keep."""
+    with closing(sqlite3.connect(source.directory / FILE)) as connection:
+        connection.execute("VACUUM INTO ?", (str(path),))
+    with closing(sqlite3.connect(path)) as connection:
+        # Its articles' files stay behind; wherever the copy goes, it must not take other files for them.
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'corpus'", (json.dumps(""),))
+        connection.commit()
