@@ -23,6 +23,8 @@ class Dense:
     """
 
     def __init__(self, dimension: int) -> None:
+        # One question is too little to share between threads, and waiting for them costs more than it gains.
+        faiss.omp_set_num_threads(1)
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
         self._lock = threading.Lock()
 

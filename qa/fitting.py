@@ -22,7 +22,7 @@ from index.errors import ClippingsError
 from qa import parameters
 from qa.answering import POOL, Features, confidence, features
 from qa.evaluation import Asked, answered_at, asked_of, auc, index_of, is_gold, read_questions, spread
-from qa.retriever import Hit, Signals, fuse, read_question, search
+from qa.retriever import Hit, read_question, search
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -107,15 +107,9 @@ def _ranking_problem(path: Path, library: Library | None, limit: int) -> list[tu
             hits = search(read_question(one.question, here), here, k=10_000)
             gold = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
             if gold.any():
-                problem.append((np.array([_columns(hit.signals) for hit in hits]), gold))
+                problem.append((np.array([dataclasses.astuple(hit.signals) for hit in hits]), gold))
     print(f"{path.name}: {len(problem)} training questions", file=sys.stderr, flush=True)
     return problem
-
-
-def _columns(signals: Signals) -> list[float]:
-    """What each weight is multiplied with: the fused score under one weight of 1 and the others 0."""
-    count = len(dataclasses.fields(parameters.Weights))
-    return [fuse(signals, parameters.Weights(*row)) for row in np.eye(count).tolist()]
 
 
 def _fit_ranking(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]]) -> parameters.Weights:

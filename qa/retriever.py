@@ -11,8 +11,12 @@ import datetime
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from index.articles import Article
 from index.errors import QuestionError
@@ -20,10 +24,11 @@ from index.store import Restriction
 from qa.parameters import Weights, load_parameters
 
 if TYPE_CHECKING:
+    from index.lexical import Lexical
     from index.library import Library
 
 MAX_QUESTION_CHARS = 2000
-CANDIDATES = 40
+CANDIDATES = 20
 """Passages taken from each of the three searches."""
 
 MAX_PHRASE_HITS = 10_000
@@ -138,8 +143,8 @@ def read_question(
         raise QuestionError(f"No day is both since {since} and until {until}; swap the two.")
     phrases = tuple(next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(text))
     words = library.lexical.terms(text)
-    function_words = frozenset(library.lexical.terms(FUNCTION_WORDS))
-    terms = dict.fromkeys(word for word in words if word not in function_words) or dict.fromkeys(words)
+    idle = _function_words(library.lexical)
+    terms = dict.fromkeys(word for word in words if word not in idle) or dict.fromkeys(words)
     restriction = Restriction(since, until, source.strip() or None if source else None)
     return Question(text, tuple(terms), tuple(phrase for phrase in phrases if phrase), restriction)
 
@@ -163,50 +168,54 @@ def search(question: Question, library: Library, k: int, weights: Weights | None
     if not rows:
         return []
     cosines = vectors @ vector
-    passage_rows = library.store.passage_rows(sorted(passages))
+    found_passages = library.store.passage_rows(sorted(passages))
+    passage_cosines = {id_: float(row.vector @ vector) for id_, row in found_passages.items()}
     bm25_sentences = lexical.score_sentences(question.terms, [row.id for row in rows])
-    bm25_passages = lexical.score_passages(question.terms, list(passage_rows))
-    weights = weights or load_parameters().ranking
-    scored = []
-    for row, cosine in zip(rows, cosines, strict=True):
-        if row.passage not in passage_rows:
-            continue  # removed between the two look-ups
-        signals = Signals(
-            dense_sentence=float(cosine),
-            dense_passage=float(passage_rows[row.passage].vector @ vector),
-            bm25_sentence=bm25_sentences.get(row.id, 0.0),
-            bm25_passage=bm25_passages.get(row.passage, 0.0),
-            length=math.log1p(row.end - row.start),
-        )
-        scored.append((fuse(signals, weights), row, signals))
-    scored.sort(key=lambda item: (-item[0], item[1].id))
+    bm25_passages = lexical.score_passages(question.terms, list(found_passages))
+    signals = np.array(
+        [
+            (
+                cosine,
+                passage_cosines.get(row.passage, 0.0),
+                bm25_sentences.get(row.id, 0.0),
+                bm25_passages.get(row.passage, 0.0),
+                math.log1p(row.end - row.start),
+            )
+            for row, cosine in zip(rows, cosines.tolist(), strict=True)
+        ]
+    )
+    scores = fuse(signals, weights or load_parameters().ranking)
     hits: list[Hit] = []
-    for score, row, signals in scored:
+    for at in np.argsort(-scores, kind="stable").tolist():  # rows come by id, so that ties do too
+        row = rows[at]
         article = library.article(row.article)
-        if article is None or not _holds(article.text[row.start : row.end], question.phrases):
-            continue  # removed a moment ago, or the phrase stands in a neighbouring sentence
-        passage = passage_rows[row.passage]
-        hits.append(Hit(article, row.start, row.end, score, signals, (passage.start, passage.end)))
+        if article is None or row.passage not in found_passages:
+            continue  # removed a moment ago
+        if not _holds(article.text[row.start : row.end], question.phrases):
+            continue  # the phrase stands in a neighbouring sentence
+        passage = found_passages[row.passage]
+        own = Signals(*signals[at].tolist())
+        hits.append(Hit(article, row.start, row.end, float(scores[at]), own, (passage.start, passage.end)))
         if len(hits) == k:
             break
     return hits
 
 
-def fuse(signals: Signals, weights: Weights) -> float:
-    """The score by which sentences are ranked."""
-    return (
-        weights.dense_sentence * signals.dense_sentence
-        + weights.dense_passage * signals.dense_passage
-        + weights.bm25_sentence * signals.bm25_sentence
-        + weights.bm25_passage * signals.bm25_passage
-        + weights.length * signals.length
-    )
+def fuse(signals: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
+    """The scores, shape (n,), by which sentences are ranked; signals of shape (n, 5), as ``Signals`` orders them."""
+    return np.asarray(signals @ np.array(astuple(weights)))
 
 
 def fold(text: str) -> str:
     """Text as phrases are compared: without case, accents, kinds of quotation mark, or runs of white space."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN).casefold())
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+
+
+@lru_cache(maxsize=2)
+def _function_words(lexical: Lexical) -> frozenset[str]:
+    """The function words as the index analyses them."""
+    return frozenset(lexical.terms(FUNCTION_WORDS))
 
 
 def _is_text(text: str) -> bool:
