@@ -23,11 +23,11 @@ endef
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help chat test lint fmt bench clean
+.PHONY: help chat test lint fmt bench bench-peers clean
 
 help: ## list the targets
 	@echo 'make TARGET [VARIABLE=value …]'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 	@echo 'Variables: CORPUS=$(CORPUS) INDEX=$(INDEX) HOST=$(HOST) PORT=$(PORT) PYTHON=$(PYTHON)'
 
 chat: $(VENV)/.chat-ready ## read the articles of CORPUS and open the chat at HOST:PORT
@@ -49,11 +49,14 @@ fmt: $(VENV)/.dev-ready ## put the code into the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.dev-ready ## measure speed and quality (bench/bench_*.py)
-	@for script in bench/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit; done
+bench: $(VENV)/.dev-ready ## measure speed and quality beside the bare libraries (ARGS='FOLDER --quality FILE …')
+	@$(BIN)/python bench/bench_speed.py $(ARGS)
+
+bench-peers: $(VENV)/.dev-ready ## the same beside txtai and Chroma, in environments of their own (ARGS=…)
+	@$(BIN)/python bench/peers/run.py $(ARGS)
 
 clean: ## remove everything that make and the tests made
-	rm -rf '$(VENV)' .index build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/screenshots
+	rm -rf '$(VENV)' .venv-peers .index build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/screenshots
 	find bench index qa tests ui -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. PyTorch goes first and alone: a build without CUDA that is already there, or that pip was told
@@ -67,7 +70,7 @@ $(VENV)/.torch-ready: $(SET_UP_FROM)
 	@touch $@
 
 $(VENV)/.chat-ready: $(VENV)/.torch-ready
-	$(call step,set-up: Clippings,$(PIP) --editable .)
+	$(call step,set-up: Clippings,$(PIP) --editable '.[build,ui]')
 	@touch $@
 
 $(VENV)/.dev-ready: $(VENV)/.torch-ready

@@ -1,0 +1,297 @@
+"""What bench_speed.py runs in processes of their own: a task measures one thing and prints a JSON value.
+
+    python bench/speed_tasks.py TASK ARGUMENT…
+
+Each imports what it needs itself, before its clock starts: a cold start must not pay for the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+CALLS = 200
+"""Questions to a warm process; as many more as WARM_UP go before and do not count."""
+WARM_UP = 20
+ADDITIONS = 9
+SENTENCES = 20
+"""In the article that is added."""
+WINDOW, BATCH = 256, 8
+"""Tokens and texts of the bare network's forward pass."""
+GIVE_UP_SECONDS = 120.0
+
+
+def prepare(index: str, texts_file: str, questions_file: str, *squad_files: str) -> dict[str, int]:
+    """Write the texts of an index's passages, and the questions to ask: evenly spread, or around and around."""
+    from index.store import Store
+    from qa.evaluation import read_questions
+    from ui.examples import read_samples
+
+    texts = [row.text for row in Store.open(Path(index)).passages_after(0)]
+    asked = [qa["question"] for file in squad_files for entry in read_questions(Path(file)) for qa in entry["qas"]]
+    asked = asked or [sample.question for sample in read_samples()]
+    step = max(1, len(asked) // CALLS)
+    Path(texts_file).write_text(json.dumps(texts), encoding="utf-8")
+    Path(questions_file).write_text(json.dumps([asked[i * step % len(asked)] for i in range(CALLS)]), encoding="utf-8")
+    return {"passages": len(texts), "questions": min(len(asked), CALLS)}
+
+
+def bare(index: str, texts_file: str, questions_file: str) -> dict[str, float]:
+    """The floor of encoding: tokenise, sort by length, run the exported network, pool; nothing else."""
+    import numpy as np
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    tokenizer: Any = Tokenizer.from_file(str(Path(index, "encoder", "tokenizer.json")))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(WINDOW)
+    session = onnxruntime.InferenceSession(str(Path(index, "encoder", "model.onnx")))
+
+    def encode(texts: Sequence[str]) -> list[Any]:
+        rows = sorted((encoding.ids for encoding in tokenizer.encode_batch(texts)), key=len)
+        vectors = []
+        for at in range(0, len(rows), BATCH):
+            batch = rows[at : at + BATCH]
+            lengths = np.array([[len(row)] for row in batch])
+            ids = np.array([row + [0] * (len(batch[-1]) - len(row)) for row in batch], np.int64)
+            mask = (np.arange(len(batch[-1])) < lengths).astype(np.int64)
+            hidden = session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+            means = (hidden * mask[:, :, None]).sum(axis=1) / lengths
+            vectors.append(means / np.linalg.norm(means, axis=1, keepdims=True))
+        return vectors
+
+    texts, questions = read(texts_file), read(questions_file)
+    encode(texts[:32])
+    start = time.perf_counter()
+    encode(texts)
+    rate = len(texts) / (time.perf_counter() - start)
+    return {"bare": rate, "bare_p50": p50_p95(lambda question: encode([question]), questions)[0]}
+
+
+def torch(texts_file: str, questions_file: str, vectors_file: str) -> dict[str, float]:
+    """The usual way: sentence-transformers and a flat FAISS index. Keeps the vectors for ``torch_cold``."""
+    import numpy as np
+
+    encode = sentence_transformer()
+    texts, questions = read(texts_file), read(questions_file)
+    encode(texts[:32])
+    start = time.perf_counter()
+    vectors = encode(texts)
+    rate = len(texts) / (time.perf_counter() - start)
+    np.save(vectors_file, vectors)
+    search = flat(vectors)
+    p50, p95 = p50_p95(lambda question: search(encode([question]), 5), questions)
+    return {"torch": rate, "torch_p50": p50, "torch_p95": p95}
+
+
+def torch_cold(question: str, texts_file: str, vectors_file: str) -> str:
+    """One question the usual way, over vectors that are ready; timed from outside, imports included."""
+    import numpy as np
+
+    encode, search = sentence_transformer(), flat(np.load(vectors_file))
+    _, found = search(encode([question]), 5)
+    return read(texts_file)[int(found[0][0])]
+
+
+def parts(question: str, index: str, started: str) -> dict[str, float]:
+    """Where the time of a cold question goes; ``started`` is when its process was, by ``time.monotonic``."""
+    marks = [float(started), time.monotonic()]
+    import faiss  # noqa: F401
+    import onnxruntime  # noqa: F401
+    import tantivy  # noqa: F401
+    import tokenizers  # noqa: F401
+
+    from index import open_index
+    from qa import answer
+
+    marks.append(time.monotonic())
+    library = open_index(index)
+    marks.append(time.monotonic())
+    _ = library.encoder
+    marks.append(time.monotonic())
+    answer(question, library)
+    marks.append(time.monotonic())
+    names = ("python", "imports", "opening", "encoder", "answer")
+    return {f"part_{name}": 1000 * (marks[i + 1] - marks[i]) for i, name in enumerate(names)}
+
+
+def warm(index: str, questions_file: str) -> dict[str, float]:
+    """Questions to a process that has answered some."""
+    from index import open_index
+    from qa import answer, retrieve
+
+    library, questions = open_index(index), read(questions_file)
+    found = p50_p95(lambda question: retrieve(question, library), questions)
+    said = p50_p95(lambda question: answer(question, library), questions)
+    return {"retrieve_p50": found[0], "retrieve_p95": found[1], "answer_p50": said[0], "answer_p95": said[1]}
+
+
+def page(index: str) -> dict[str, float]:
+    """Seconds from starting the chat until its page can be typed into, in a browser that runs already."""
+    sys.path.append(str(ROOT))  # tests is no package that gets installed
+    from tests.browser_support import chromium, free_port
+    from tests.install_browser import find_browser
+
+    if not find_browser():
+        return {}
+    from playwright.sync_api import Error
+
+    with chromium() as browser:
+        view, port = browser.new_page(), free_port()
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "ui", "--port", str(port), "--index", index]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            while server.poll() is None and time.perf_counter() - start < GIVE_UP_SECONDS:
+                with contextlib.suppress(Error):  # it does not listen yet
+                    view.goto(f"http://127.0.0.1:{port}/")
+                    break
+                time.sleep(0.05)
+            view.locator(".opening").wait_for()
+            view.locator("#question textarea").click(trial=True)  # visible, enabled, and not covered
+            return {"page": time.perf_counter() - start}
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def adding(index: str) -> dict[str, list[float]]:
+    """Milliseconds to add an article that a thread keeps asking for; changes the index and its corpus folder."""
+    from index import add, open_index
+    from index.articles import parse_article
+    from index.builder import encode
+
+    library = open_index(index)
+    figures: dict[str, list[float]] = {"add": [], "add_call": [], "add_encode": []}
+    for number in range(ADDITIONS + 1):
+        word = f"Zyxwoland{number}"
+        paragraphs = [*islice(sample_sentences(), SENTENCES - 1), f"It began in {word}."]
+        data = "\n\n".join(["date 2024-05-01 Sample sentences", *paragraphs]).encode()
+        start = time.perf_counter()
+        encode([parse_article(data, "an article")], library.store.settings, library.encoder)
+        encoded = time.perf_counter() - start
+        file = library.corpus / f"added-{number}.txt"
+        file.write_bytes(data)
+        returned, found = until_found(word, library, partial(add, [file], index))
+        if number:  # the first one loads what adding needs
+            for name, seconds in zip(figures, (found, returned, encoded), strict=True):
+                figures[name].append(1000 * seconds)
+    return figures
+
+
+def quality(file: str, corpus: str = "", exported: str = "", original: str = "") -> dict[str, float]:
+    """R@1, R@5 and MRR, fused, with the exported encoder, with sentence-transformers itself, and the difference.
+
+    With ``corpus``, asked of its index ``exported`` and of another, ``original``, that is made here; otherwise
+    every context of the file becomes an article.
+    """
+    from index import build, open_index
+    from qa.evaluation import evaluate, summary
+
+    if corpus:
+        build(corpus, original, export=False)
+    figures: dict[str, float] = {}
+    stages = []
+    for export, index in ((True, exported), (False, original)):
+        library = open_index(index) if corpus else None
+        measured = summary(next(evaluate([Path(file)], library, export=export)))
+        stages.append(measured["sentence"]["fused"])
+    for name in ("R@1", "R@5", "MRR"):
+        heading = f"{Path(file).stem}, {measured['questions']} questions, {name}"
+        ours, theirs = (stage[name] for stage in stages)
+        figures |= {f"{heading}, int8": ours, f"{heading}, original": theirs, f"{heading}, difference": ours - theirs}
+    return figures
+
+
+def read(file: str) -> list[str]:
+    """Texts from a JSON file."""
+    texts: list[str] = json.loads(Path(file).read_text(encoding="utf-8"))
+    return texts
+
+
+def p50_p95(ask: Callable[[str], object], questions: Sequence[str]) -> tuple[float, float]:
+    """The median and the 95th percentile of a call in milliseconds, once it is warm."""
+    milliseconds = []
+    for question in [*questions[:WARM_UP], *questions]:
+        start = time.perf_counter()
+        ask(question)
+        milliseconds.append(1000 * (time.perf_counter() - start))
+    counted = sorted(milliseconds[WARM_UP:])
+    return counted[len(counted) // 2], counted[len(counted) * 95 // 100]
+
+
+def sentence_transformer() -> Callable[[Sequence[str]], Any]:
+    """The packaged model as its library runs it: texts to normalised vectors."""
+    from sentence_transformers import SentenceTransformer
+
+    from index.original import packaged_model
+
+    model = SentenceTransformer(str(packaged_model()), device="cpu")
+    return lambda texts: model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+
+
+def flat(vectors: Any) -> Callable[[Any, int], Any]:
+    """The search of a flat FAISS index."""
+    import faiss
+
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    search: Callable[[Any, int], Any] = index.search
+    return search
+
+
+def sample_sentences() -> Iterator[str]:
+    """Sentences of the sample articles, in order."""
+    from index.articles import read_article
+    from index.files import scan
+    from index.passages import split_sentences
+
+    for name in scan(ROOT / "corpus"):
+        article = read_article(ROOT / "corpus" / name, name)
+        for sentence in split_sentences(article.text, article.body_start):
+            yield article.text[sentence.start : sentence.end]
+
+
+def until_found(word: str, library: Any, change: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds until a change returns, and until a thread that was asking all the time is given the word."""
+    from qa import retrieve
+
+    asking = threading.Event()
+    found: list[float] = []
+
+    def ask() -> None:
+        begun = time.perf_counter()
+        while not found and time.perf_counter() - begun < GIVE_UP_SECONDS:
+            hits = retrieve(f"Where is {word}?", library)
+            if any(word in hit.text for hit in hits):
+                found.append(time.perf_counter())
+            asking.set()
+
+    reader = threading.Thread(target=ask)
+    reader.start()
+    asking.wait()
+    start = time.perf_counter()
+    report = change()
+    returned = time.perf_counter() - start
+    reader.join()
+    if not found or report.sentences != SENTENCES:
+        raise SystemExit(f"The added article was not found, or has not {SENTENCES} sentences: {report}.")
+    return returned, found[0] - start
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    task.__name__: task for task in (prepare, bare, torch, torch_cold, parts, warm, page, adding, quality)
+}
+
+if __name__ == "__main__":
+    print(json.dumps(TASKS[sys.argv[1]](*sys.argv[2:])))
