@@ -161,6 +161,19 @@ def test_a_prompt_does_not_cut_a_text_that_fits_beside_it(tmp_path: Path) -> Non
     np.testing.assert_allclose([other.encode_passages([passage(fits)])[0].passage], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+def test_a_text_that_does_not_fit_is_the_mean_of_its_parts_each_beside_the_prompt(pooling: str, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    name = small_model(tmp_path, pooling, PROMPTS)
+    parts = [" ".join(("plum frost " * 40).split()[at : at + 57]) for at in (0, 57)]  # 64 less 2 special and 5 of it
+    own = SentenceTransformer(name, device="cpu").encode_document(parts, normalize_embeddings=True)
+    expected = own[0] * len(parts[0]) + own[1] * len(parts[1])
+
+    found = in_torch(name).encode_passages([passage(" ".join(parts))])[0].passage
+    np.testing.assert_allclose(found, expected / np.linalg.norm(expected), atol=1e-5)
+
+
 @pytest.mark.parametrize("length", [57, 58, 200])
 def test_a_text_is_cut_into_pieces_between_words_and_nothing_is_lost(length: int, original: Original) -> None:
     text = " ".join(["provocation"] * length)  # two tokens each

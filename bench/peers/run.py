@@ -3,8 +3,8 @@
 Usage: python bench/peers/run.py [FOLDER] [--quality FILE …] [--questions FILE …] [--rounds 5] [--json OUT]
 
 The others run in environments of their own, made in .venv-peers at the first run, and index the sentences
-that Clippings finds in FOLDER. Figures are medians of rounds A B C D A B C D …; one round before them does
-not count. What fails for one of them is said, and the others go on.
+that Clippings finds in FOLDER. Figures are medians of rounds A B C D A B C D …; those before them, to warm
+up, do not count. What fails for one of them is said, and the others go on.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--quality", nargs="+", type=Path, default=[], metavar="FILE", help="in SQuAD form")
     parser.add_argument("--questions", nargs="+", type=Path, default=[], metavar="FILE", help="to time, in SQuAD form")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--warm-up", type=int, default=1, metavar="N", help="rounds that do not count")
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args()
     failures: list[str] = []
@@ -79,7 +80,7 @@ def main() -> None:
         first = build(CLIPPINGS, index, options.folder, "")
         about, model, questions = in_process(prepare, index, units, options.questions)
         material = {CLIPPINGS: options.folder} | dict.fromkeys(peers, units)
-        figures = measure(material, model, questions, options.rounds, failures)
+        figures = measure(material, model, questions, options.warm_up, options.rounds, failures)
         quality = {path.stem: measure_quality(path, peers, model, failures) for path in options.quality}
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
     processor = next(iter(re.findall(r"model name\s*: (.+)", info)), platform.processor())
@@ -201,17 +202,19 @@ def sentences(library: Any, units: Path) -> list[Any]:
     return list(rows)
 
 
-def measure(material: dict[str, Path], model: str, questions: list[str], rounds: int, failures: list[str]) -> Figures:
+def measure(
+    material: dict[str, Path], model: str, questions: list[str], warm_up: int, rounds: int, failures: list[str]
+) -> Figures:
     """Measure everything in turns; one that fails is left out from then on."""
     figures: Figures = {name: {} for name in material}
     running = list(material)
-    for number in range(rounds + 1):
+    for number in range(warm_up + rounds):
         order = questions[number % len(questions) :] + questions[: number % len(questions)]
         for name in list(running):
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     for key, value in measure_once(name, Path(folder, "index"), material[name], model, order):
-                        if number:
+                        if number >= warm_up:
                             figures[name].setdefault(key, []).append(value)
             except (PeerError, OSError, ValueError) as error:
                 failures.append(f"{name}: {error}")
