@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy as np
 from index import files
 from index.articles import Article, parse_article, read_article
 from index.encoder import DEFAULT_MODEL, FOLDER, Encoder, PassageText, index_encoder, read_recipe
-from index.errors import ArticleError, ClippingsError, IndexStateError
+from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError
 from index.exporting import provide_encoder
 from index.lexical import Lexical, catch_up
 from index.locking import WAIT_SECONDS, BuildLock
@@ -104,7 +104,9 @@ def build(
         store = _open_or_create(directory, corpus, model, encoding, passage_tokens, export)
         try:
             report = _Build(store, progress).folder(corpus)
-            report.encoder = str(read_recipe(directory / FOLDER)) if new else ""
+            if new:
+                with suppress(ModelError):  # it could not be placed in the index, and is used from where it was made
+                    report.encoder = str(read_recipe(directory / FOLDER))
             return report
         finally:
             store.checkpoint()

@@ -10,7 +10,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from index.encoder import FOLDER, Recipe, index_encoder, read_recipe
+from index.encoder import FOLDER, Recipe, damaged_files, index_encoder, read_recipe
 from index.errors import ClippingsError
 from index.lexical import Lexical, catch_up
 from index.store import FILE, Store
@@ -42,9 +42,15 @@ def export_index(index: str | os.PathLike[str], target: str | os.PathLike[str]) 
             copy = Store.open(new)
             catch_up(Lexical(new / "lexical"), copy)  # made afresh: in one piece, and of the same moment
             copy.close()
+            if damaged := damaged_files(new / FOLDER, read_recipe(new / FOLDER)):
+                raise ClippingsError(
+                    f"The encoder of {index} is damaged ({', '.join(damaged)}). Delete {Path(index) / FOLDER}; "
+                    "it is made again when a question is asked."
+                )
             new.replace(target)
-    except OSError as error:
-        raise ClippingsError(f"The copy cannot be written to {target} ({error.strerror or error}).") from error
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ClippingsError(f"The copy cannot be written to {target} ({why}).") from error
     finally:
         source.close()
     return read_recipe(target / FOLDER)

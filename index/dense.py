@@ -23,8 +23,6 @@ class Dense:
     """
 
     def __init__(self, dimension: int) -> None:
-        # One question is too little to share between threads, and waiting for them costs more than it gains.
-        faiss.omp_set_num_threads(1)
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
         self._lock = threading.Lock()
 
@@ -53,6 +51,8 @@ class Dense:
             if not len(among):
                 return {}
             parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
+        # One question is too little to share between threads, and waiting for them costs more than it gains.
+        faiss.omp_set_num_threads(1)  # of the calling thread
         with self._lock:
             k = min(k, self._index.ntotal)
             if k <= 0:

@@ -66,7 +66,10 @@ def provide_encoder(name: str, index: Path, identity: str | None = None, exporte
     if identity not in (None, recipe.identity) and exported:  # it may have been made of the model as it is
         folder, recipe = _bare(name)
     if identity not in (None, recipe.identity):
-        raise ModelError(f"The model {name!r} is no longer the one that the index at {index} was made with.")
+        raise ModelError(
+            f"The model {name!r} is no longer the one that the index at {index} was made with. "
+            "Build a new index in another directory."
+        )
     try:
         _copy(folder, recipe, index / FOLDER)
     except OSError:
@@ -116,6 +119,10 @@ def export(original: Original, folder: Path) -> Recipe:
         cosine = _cosine(original, recipe, folder)
         if not cosine >= LEAST_COSINE:  # so that what is no number is refused too
             raise ModelError(f"its int8 network is too far from it, mean cosine {cosine:.4f} below {LEAST_COSINE}")
+    except (OSError, ImportError, MemoryError) as error:  # passing, and no reason to be slow for ever
+        raise ModelError(
+            f"The encoder of {original.name!r} cannot be made ({error}). Mend that, and try again."
+        ) from error
     except Exception as error:  # noqa: BLE001 - torch, onnx and onnxruntime each raise their own, for models of any kind
         for path in folder.iterdir():
             path.unlink()

@@ -142,16 +142,16 @@ class Library:
             self.lexical = self._open_lexical()
         if self.lexical.generation == generation:
             return
-        from index.locking import BuildLock  # late: seldom needed
-
-        lock = BuildLock(self.path)
         try:
+            from index.locking import BuildLock  # late: seldom needed, and not there where only asking is installed
+
+            lock = BuildLock(self.path)
             if lock.try_acquire("catching up"):
                 try:
                     catch_up(self.lexical, self.store)
                 finally:
                     lock.release()
-        except OSError:  # the directory cannot be written: keep the derived part in memory
+        except (ImportError, OSError):  # the directory cannot be written: keep the derived part in memory
             self.lexical = Lexical(None)
             catch_up(self.lexical, self.store)
 

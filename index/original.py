@@ -222,7 +222,7 @@ def _pooling(model: SentenceTransformer) -> str:
 def _prompt(model: SentenceTransformer, *names: str) -> str:
     """The prompt that the library itself would choose for these names."""
     prompts = model.prompts or {}
-    return next((prompts[name] for name in names if prompts.get(name)), "")
+    return next((prompts[name] or "" for name in names if name in prompts), "")
 
 
 def _bare_tokenizer(model: SentenceTransformer) -> Any:

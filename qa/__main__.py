@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = {"evaluate": _evaluate, "fit": _fit}.get(words[0] if words else "", _ask)
     try:
         return command(words if command is _ask else words[1:])
+    except ModuleNotFoundError as error:
+        print(f"error: this takes {error.name}. Run: pip install 'clippings[build]'", file=sys.stderr)
+        return 1
     except ClippingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -481,7 +481,8 @@ def test_weights_that_changed_under_their_name_are_refused(corpus: Path, tmp_pat
         library.encode_question("Who is the mayor?")
     library.close()
     assert str(caught.value).endswith(
-        f" It cannot be made again: The model {name!r} is no longer the one that the index at {index} was made with."
+        f" It cannot be made again: The model {name!r} is no longer the one that the index at {index} was made with. "
+        "Build a new index in another directory."
     )
     assert not (index / FOLDER).exists()
 

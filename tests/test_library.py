@@ -166,7 +166,7 @@ def test_the_encoder_is_loaded_once_and_must_be_the_one_the_index_was_made_with(
         assert str(caught.value) == (
             f"The encoder in {index_path / 'encoder'} (all-MiniLM-L6-v2) is not the one that the index was made with. "
             "It cannot be made again: The model 'all-MiniLM-L6-v2' is no longer the one that the index at "
-            f"{index_path} was made with."
+            f"{index_path} was made with. Build a new index in another directory."
         )
     other.close()
 
