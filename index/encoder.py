@@ -15,7 +15,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import ModelError
+from index.runtime import batches, open_network, padded, read_tokenizer
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 FOLDER = "encoder"
@@ -168,7 +168,7 @@ class TokenEncoder(Encoder):
     def _encode_together(self, passages: Sequence[PassageText]) -> list[PassageVectors]:
         before, after = list(self.recipe.prefix), list(self.recipe.suffix)
         encodings = self._tokenizer.encode_batch([p.text for p in passages], add_special_tokens=False)
-        bounds = [_sentence_tokens(p, e.offsets) for p, e in zip(passages, encodings, strict=True)]
+        bounds = [sentence_tokens(p, e.offsets) for p, e in zip(passages, encodings, strict=True)]
         passage_sums = np.zeros((len(passages), self.dimension), np.float32)
         sentence_sums = [np.zeros((len(spans), self.dimension), np.float32) for spans in bounds]
         windows = [
@@ -176,16 +176,17 @@ class TokenEncoder(Encoder):
             for i, encoding in enumerate(encodings)
             for first, last in cut(encoding.word_ids, bounds[i], self.recipe.window)
         ]
-        for batch in _batches(windows, _BATCH_TOKENS):
-            hidden = self._forward(*_padded([before + w.ids + after for w in batch]))
-            for row, window in zip(hidden, batch, strict=True):
-                length = len(before) + len(window.ids) + len(after)
+        rows = [before + window.ids + after for window in windows]
+        for batch in batches([len(row) for row in rows], _BATCH_TOKENS):
+            hidden = self._forward(*padded([rows[at] for at in batch]))
+            for row, at in zip(hidden, batch, strict=True):
+                window, length = windows[at], len(rows[at])
                 pooled = row[:length].mean(axis=0) if self.recipe.pooling == "mean" else row[0]
                 passage_sums[window.passage] += pooled * max(1, len(window.ids))
                 tokens = row[len(before) : len(before) + len(window.ids)]
                 sums = sentence_sums[window.passage]
-                for at, (first, last) in enumerate(bounds[window.passage]):
-                    sums[at] += tokens[max(0, first - window.first) : max(0, last - window.first)].sum(axis=0)
+                for i, (first, last) in enumerate(bounds[window.passage]):
+                    sums[i] += tokens[max(0, first - window.first) : max(0, last - window.first)].sum(axis=0)
         for i, spans in enumerate(bounds):  # a sentence without tokens of its own takes its passage's vector
             sentence_sums[i][[first == last for first, last in spans]] = passage_sums[i]
         return [PassageVectors(normalised(p), normalised(s)) for p, s in zip(passage_sums, sentence_sums, strict=True)]
@@ -269,7 +270,7 @@ def open_encoder(folder: Path, recipe: Recipe) -> Encoder:
     with ThreadPoolExecutor(1) as worker:  # hashing takes as long as loading, and another core
         damaged = worker.submit(damaged_files, folder, recipe)
         try:
-            tokenizer, forward = _open_tokenizer(folder / TOKENIZER), _open_network(folder / NETWORK)
+            tokenizer, forward = read_tokenizer(folder / TOKENIZER), _open_forward(folder / NETWORK)
         except Exception as error:  # onnxruntime and tokenizers each raise their own
             reason = str(error).strip().partition("\n")[0][:200]
             raise ModelError(f"The encoder in {folder} is damaged ({reason}).") from error
@@ -292,32 +293,13 @@ def sha256(path: Path) -> str:
         return ""
 
 
-def _open_tokenizer(path: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_file(str(path))
-
-
-def _open_network(path: Path) -> Forward:
-    import onnxruntime  # late: listing or checking an index needs no network
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _cores()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+def _open_forward(path: Path) -> Forward:
+    network = open_network(path)
 
     def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
-        hidden: Vectors = session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        return hidden
+        return network({"input_ids": ids, "attention_mask": mask})[0]
 
     return forward
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 # Texts to rows of tokens, and back
@@ -387,7 +369,7 @@ def normalised(rows: Vectors) -> Vectors:
     return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
-def _sentence_tokens(passage: PassageText, offsets: Sequence[Span]) -> list[Span]:
+def sentence_tokens(passage: PassageText, offsets: Sequence[Span]) -> list[Span]:
     """For each sentence the range of its tokens; offsets are ascending, so one walk suffices."""
     ranges, token = [], 0
     for start, end in passage.sentences:
@@ -398,32 +380,6 @@ def _sentence_tokens(passage: PassageText, offsets: Sequence[Span]) -> list[Span
             token += 1
         ranges.append((first, token))
     return ranges
-
-
-def _batches(windows: Sequence[_Window], tokens: int) -> list[list[_Window]]:
-    """Windows of like length together, each batch of at most ``tokens`` tokens with its padding.
-
-    None is less than half as long as its batch: padding costs time, and what an int8 network makes of
-    a short text depends on the long ones beside it.
-    """
-    batches: list[list[_Window]] = []
-    for window in sorted(windows, key=lambda w: -len(w.ids)):
-        longest = len(batches[-1][0].ids) if batches else 0
-        if 2 * len(window.ids) >= longest > 0 and (len(batches[-1]) + 1) * (longest + 2) <= tokens:
-            batches[-1].append(window)
-        else:
-            batches.append([window])
-    return batches
-
-
-def _padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids of unequal rows and the mask that says which of them count, both (rows, longest)."""
-    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
-    mask = np.zeros_like(ids)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = row
-        mask[i, : len(row)] = 1
-    return ids, mask
 
 
 def _rows(vectors: Any, dimension: int) -> Vectors:

@@ -16,8 +16,9 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,6 +38,10 @@ from index.encoder import (
 )
 from index.errors import ModelError
 from index.original import DEFAULT_SHA256, RECIPE_VERSION, Original, load_original
+from index.runtime import quantise
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +143,6 @@ def export(original: Original, folder: Path) -> Recipe:
 def _quantise(original: Original, path: Path) -> None:
     """Write the int8 network of a model: token ids and mask in, token vectors out."""
     import torch
-    from onnxruntime.quantization import QuantType, quantize_dynamic
 
     network = original.model[0].auto_model
 
@@ -156,23 +160,36 @@ def _quantise(original: Original, path: Path) -> None:
     implementation = network.config._attn_implementation
     network.set_attn_implementation("eager")  # the fused one traces to a larger and slower graph
     try:
-        with _quiet(), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-            whole = Path(scratch, "fp32.onnx")
-            torch.onnx.export(
-                TokenVectors().eval(),
-                (ids, mask),
-                str(whole),
-                input_names=["input_ids", "attention_mask"],
-                output_names=["token_vectors"],
-                dynamic_axes={
-                    name: {0: "rows", 1: "tokens"} for name in ("input_ids", "attention_mask", "token_vectors")
-                },
-                opset_version=_OPSET,
-                dynamo=False,
-            )
-            quantize_dynamic(whole, path, weight_type=QuantType.QInt8, per_channel=True)
+        write_int8(TokenVectors().eval(), {"input_ids": ids, "attention_mask": mask}, ("token_vectors",), path)
     finally:
         network.set_attn_implementation(implementation)
+
+
+def write_int8(network: torch.nn.Module, inputs: dict[str, torch.Tensor], outputs: Sequence[str], path: Path) -> None:
+    """Trace a network and write it with int8 weights.
+
+    Args:
+        network: takes the inputs by position.
+        inputs: an example of each, of shape (rows, tokens).
+        outputs: names of what it returns, whose first two dimensions are rows and tokens.
+        path: of the ONNX file.
+    """
+    import torch
+
+    axes = {name: {0: "rows", 1: "tokens"} for name in (*inputs, *outputs)}
+    with _quiet(), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        whole = Path(scratch, "fp32.onnx")
+        torch.onnx.export(
+            network,
+            tuple(inputs.values()),
+            str(whole),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+        quantise(whole, path)
 
 
 def _cosine(original: Original, recipe: Recipe, folder: Path) -> float:

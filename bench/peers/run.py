@@ -40,6 +40,7 @@ COUNT = 100  # results among which the gold is ranked
 SETTINGS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
     "OMP_WAIT_POLICY": "PASSIVE",  # two OpenMP runtimes in one process, as in txtai's, spin against each other
 }
 Figures = dict[str, dict[str, list[float]]]  # by name of the compared and by measure, a value for each round
@@ -182,7 +183,7 @@ def prepare(index: Path, units: Path, files: Sequence[Path]) -> tuple[dict[str, 
     from index import open_index
     from index.encoder import FOLDER, read_recipe
     from index.original import packaged_model
-    from qa.evaluation import read_questions
+    from qa.datasets import read_questions
     from ui.examples import read_samples
 
     library = open_index(index)
@@ -243,7 +244,8 @@ def measure_quality(path: Path, peers: Sequence[str], model: str, failures: list
     import numpy as np
 
     from qa import retrieve
-    from qa.evaluation import asked_of, index_of, is_gold, mrr, rank_of_gold, read_questions, recall
+    from qa.datasets import asked_of, index_of, is_gold, read_questions
+    from qa.scoring import mrr, rank_of_gold, recall
 
     def shares(found: Iterable[Sequence[tuple[str, float]]]) -> dict[str, float]:
         ranks = []

@@ -1,0 +1,47 @@
+"""The networks' runtime: nothing is told to anybody, and rows are put together as they were given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.runtime import batches, padded
+from tests.conftest import ROOT
+
+
+@pytest.mark.model
+def test_asking_leaves_nothing_in_the_users_folders(index_path: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "ORT_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "qa", "What did the works cost?", "--index", str(index_path)],
+        cwd=ROOT,
+        env={**kept, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3.4 million euros" in done.stdout
+    assert sorted(home.rglob("*")) == []  # onnxruntime's telemetry would keep an id and a log here
+
+
+def test_rows_of_like_length_run_together() -> None:
+    lengths = [10, 50, 12, 48, 5, 51]
+    found = batches(lengths, tokens=110)
+    assert found == [[5, 1], [3], [2, 0], [4]]  # 51 twice; 48 finds no room; 5 is less than half of 12
+    assert sorted(at for batch in found for at in batch) == list(range(6))
+    assert batches([], 100) == []
+    assert batches([500], 100) == [[0]]  # too long for any batch: alone
+
+
+def test_padding_is_masked() -> None:
+    ids, mask = padded([[7, 8, 9], [5]])
+    assert np.array_equal(ids, [[7, 8, 9], [5, 0, 0]])
+    assert np.array_equal(mask, [[1, 1, 1], [1, 0, 0]])
