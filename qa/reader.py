@@ -1,0 +1,160 @@
+"""The reader: for a question and a window of text, where the answer stands, and whether there is one.
+
+An extractive reader (Devlin et al. 2019, section 4.3: a start and an end logit for every token, the
+first token standing for "no answer here"), made of the embedded MiniLM by ``bench/train_reader.py``
+and kept as an int8 ONNX network beside this file (docs/reader.md says how it was trained).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.encoder import PassageText, cut, sentence_tokens, sha256
+from index.errors import ModelError
+from index.runtime import Network, open_network, read_tokenizer
+
+NETWORK, TOKENIZER = "reader.onnx", "reader-tokenizer.json"
+HASHES = {
+    NETWORK: "efb1524271dedfdb0f61c4b3022a30b294b7035d558de95bda9a69163900481d",
+    TOKENIZER: "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
+}
+"""SHA-256 of the files, which stand beside this one."""
+
+MAX_QUESTION_TOKENS = 64
+MAX_TOKENS = 320
+"""Of the network's input: the question, the window, and three special tokens."""
+LONGEST = 30
+"""Tokens of an exact answer, at most."""
+NEARLY = 3.0
+"""How much less a further span of a sentence may score than the best, where a question asks for several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the reader makes of one sentence: the best span in it."""
+
+    start: int
+    end: int
+    """``text[start:end]`` of the window's text is the span."""
+    score: float
+    """How much likelier the span is than "no answer in this window": a difference of summed logits."""
+    more: tuple[tuple[int, int], ...] = ()
+    """Further spans of the sentence that are nearly as likely, if several were asked for."""
+
+
+class Reader:
+    """An opened reader. Safe to share between threads.
+
+    Args:
+        tokenizer: of the ``tokenizers`` library, for pairs of texts by their ids.
+        network: ``input_ids``, ``attention_mask`` and ``token_type_ids`` to start and end logits.
+    """
+
+    def __init__(self, tokenizer: Any, network: Network) -> None:
+        self._tokenizer = tokenizer
+        self._network = network
+        self._first, self._last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+
+    def read(self, question: str, windows: Sequence[PassageText], several: bool = False) -> list[list[Reading]]:
+        """For each window the best span of each of its sentences; of a sentence without a word, the whole of it.
+
+        A window longer than the network sees is read in parts, cut between sentences where that can be.
+
+        Args:
+            question: its first ``MAX_QUESTION_TOKENS`` tokens are read.
+            windows: texts, and the sentences in them that may answer.
+            several: whether further spans of a sentence are wanted.
+        """
+        asked = self._tokenizer.encode(question, add_special_tokens=False).ids[:MAX_QUESTION_TOKENS]
+        head = [self._first, *asked, self._last]
+        texts = self._tokenizer.encode_batch([window.text for window in windows], add_special_tokens=False)
+        bounds = [sentence_tokens(window, text.offsets) for window, text in zip(windows, texts, strict=True)]
+        parts = [
+            (at, first, last)
+            for at, text in enumerate(texts)
+            for first, last in cut(text.word_ids, bounds[at], MAX_TOKENS - len(head) - 1)
+        ]
+        readings = [[Reading(start, end, -np.inf) for start, end in window.sentences] for window in windows]
+        for at, first, last in parts:  # one by one: as fast as together, and no int8 network minds its batch-mates
+            ids = np.array([[*head, *texts[at].ids[first:last], self._last]])
+            types = (np.arange(ids.shape[1]) >= len(head)).astype(np.int64)[None, :]
+            starts, ends = self._network(
+                {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
+            )
+            none = float(starts[0, 0] + ends[0, 0])
+            for n, (begin, stop) in enumerate(bounds[at]):
+                low, high = max(begin, first), min(stop, last)
+                if low >= high:
+                    continue
+                here = slice(len(head) + low - first, len(head) + high - first)
+                spans = best_spans(starts[0, here], ends[0, here], several)
+                score = spans[0][2] - none
+                if score > readings[at][n].score:
+                    offsets = texts[at].offsets
+                    found = [(offsets[low + one][0], offsets[low + other][1]) for one, other, _ in spans]
+                    readings[at][n] = Reading(*found[0], score, tuple(sorted(found[1:])))
+        return readings
+
+
+def best_spans(
+    starts: NDArray[np.float32], ends: NDArray[np.float32], several: bool = False
+) -> list[tuple[int, int, float]]:
+    """The first and last token, and the score, of the span of at most ``LONGEST`` tokens with the highest sum.
+
+    With ``several``, others follow that overlap none before them and score at most ``NEARLY`` less than the first.
+    """
+    sums = starts[:, None] + ends[None, :]
+    length = np.arange(len(ends))[None, :] - np.arange(len(starts))[:, None]
+    sums = np.where((length >= 0) & (length < LONGEST), sums, -np.inf)
+    found: list[tuple[int, int, float]] = []
+    while True:
+        first, last = divmod(int(sums.argmax()), len(ends))
+        score = float(sums[first, last])
+        if found and not score >= found[0][2] - NEARLY:
+            return found
+        found.append((first, last, score))
+        if not several:
+            return found
+        sums[: last + 1, first:] = -np.inf  # what begins before its end and ends after its start
+
+
+_opening = threading.Lock()
+
+
+def load_reader() -> Reader:
+    """The reader that ships with Clippings, opened once and shared.
+
+    Raises:
+        ModelError: one of its files is missing or damaged.
+    """
+    with _opening:
+        return _open()
+
+
+@lru_cache(maxsize=1)
+def _open() -> Reader:
+    folder = Path(__file__).parent
+    for name, expected in HASHES.items():
+        if sha256(folder / name) != expected:
+            raise ModelError(f"{folder / name} is missing or damaged; get Clippings again.")
+    return Reader(read_tokenizer(folder / TOKENIZER), open_network(folder / NETWORK))
+
+
+def preload_reader() -> None:
+    """Begin to open the reader in the background; whoever asks for it then waits for the rest only."""
+
+    def load() -> None:
+        with contextlib.suppress(ModelError):  # whoever asks for it is told
+            load_reader()
+
+    # No daemon: a process must not end in the middle of onnxruntime.
+    threading.Thread(target=load, name="reader").start()
