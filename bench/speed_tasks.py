@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -18,6 +19,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as index/runtime.py does
 
 ROOT = Path(__file__).parents[1]
 CALLS = 200
@@ -34,7 +37,7 @@ GIVE_UP_SECONDS = 120.0
 def prepare(index: str, texts_file: str, questions_file: str, *squad_files: str) -> dict[str, int]:
     """Write the texts of an index's passages, and the questions to ask: evenly spread, or around and around."""
     from index.store import Store
-    from qa.evaluation import read_questions
+    from qa.datasets import read_questions
     from ui.examples import read_samples
 
     texts = [row.text for row in Store.open(Path(index)).passages_after(0)]
@@ -196,7 +199,8 @@ def quality(file: str, corpus: str = "", exported: str = "", original: str = "")
     every context of the file becomes an article.
     """
     from index import build, open_index
-    from qa.evaluation import evaluate, summary
+    from qa.evaluation import evaluate
+    from qa.figures import summary
 
     if corpus:
         build(corpus, original, export=False)

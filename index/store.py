@@ -371,6 +371,15 @@ class Store:
                 blobs.append(blob)
         return rows, self._vectors(blobs)
 
+    def sentence_before(self, article: int, start: int) -> tuple[int, int] | None:
+        """Where the sentence stands that ends before an offset of an article's text; None if there is none."""
+        rows = self._all(
+            'SELECT s.start, s."end" FROM sentences s JOIN passages p ON p.id = s.passage '
+            'WHERE p.article = ? AND s."end" <= ? ORDER BY s.id DESC LIMIT 1',
+            (article, start),
+        )
+        return (rows[0][0], rows[0][1]) if rows else None
+
     def passage_rows(self, passages: Sequence[int]) -> dict[int, PassageRow]:
         """Given passages by id; those no longer stored are left out."""
         found: dict[int, PassageRow] = {}

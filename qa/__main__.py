@@ -11,14 +11,14 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from index.errors import ClippingsError
 from index.terminal import one_line
 
 if TYPE_CHECKING:
     from index.library import Library
-    from qa.answering import Answer
+    from qa.answering import Answer, Evidence, Span
     from qa.retriever import Hit
 
 _WIDTH = 96
@@ -69,9 +69,11 @@ def _ask(words: Sequence[str]) -> int:
         parser.error("-k takes a number from 1")
     from index.encoder import preload
     from index.library import default_path, open_index
+    from qa.reader import preload_reader
 
     path = Path(options.index) if options.index else default_path()
     preload(path)  # while FAISS and tantivy come up
+    preload_reader()
     library = open_index(path)
     if options.question:
         _reply(" ".join(options.question), library, options)
@@ -107,9 +109,17 @@ def _reply(question: str, library: Library, options: argparse.Namespace) -> None
 def _in_words(said: Answer, colour: bool) -> str:
     lines = [f"? {one_line(said.question)}", ""]
     if said.found:
-        best = said.evidence[0].hit
-        lines += [_fill(_marked(best, colour)), f"  {_source(best)}", f"  sure: {said.confidence:.0%}"]
-        others = [evidence.hit for evidence in said.evidence[1:]]
+        best, *further = said.evidence
+        if _exact(best):
+            text = one_line(said.text)
+            lines += [_fill(f"\x1b[1m{text}\x1b[0m" if colour else text), ""]
+        lines += [_fill(_marked(best, colour)), f"  {_source(best.hit)}", f"  sure: {said.confidence:.0%}"]
+        otherwise = [evidence.hit for evidence in said.contradicting]
+        if otherwise:
+            lines += ["", "otherwise:"]
+        for evidence in said.contradicting:
+            lines += [_fill(_sentence(evidence, colour), "- "), f"    {_source(evidence.hit)}"]
+        others = [evidence.hit for evidence in further if evidence.hit not in otherwise]
         heading = "also:"
     else:
         lines += [_fill(one_line(said.reason))]
@@ -124,12 +134,34 @@ def _in_words(said: Answer, colour: bool) -> str:
     return "\n".join([*lines, ""])
 
 
-def _marked(hit: Hit, colour: bool) -> str:
-    """The hit's passage with the sentence marked: in reverse video, or between brackets where there is none."""
-    on, off = ("\x1b[1;7m", "\x1b[0m") if colour else ("[[", "]]")
-    text, (start, end) = hit.article.text, hit.passage
-    before, after = one_line(text[start : hit.start]), one_line(text[hit.end : end])
-    return " ".join(filter(None, [before, f"{on}{one_line(hit.text)}{off}", after]))
+def _marked(evidence: Evidence, colour: bool) -> str:
+    """The passage, and what it is read with, with the sentence in reverse video, or between brackets if without."""
+    on, off = ("\x1b[7m", "\x1b[0m") if colour else ("[[", "]]")
+    hit = evidence.hit
+    spans = [hit.passage, *([evidence.context] if evidence.context else [])]
+    start, end = min(start for start, _ in spans), max(end for _, end in spans)
+    before, after = one_line(hit.article.text[start : hit.start]), one_line(hit.article.text[hit.end : end])
+    return " ".join(filter(None, [before, f"{on}{_sentence(evidence, colour)}{off}", after]))
+
+
+def _sentence(evidence: Evidence, colour: bool) -> str:
+    """The sentence on one line, its exact answers bold and underlined, or between asterisks where there is no bold."""
+    on, off = ("\x1b[1;4m", "\x1b[22;24m") if colour else ("**", "**")
+    hit = evidence.hit
+    text = "".join(char if char.isprintable() else " " for char in hit.text)  # as long as before: offsets hold
+    pieces, at = [], 0
+    for start, end in _exact(evidence):
+        first, last = max(at, start - hit.start), end - hit.start
+        if first < last:
+            pieces += [text[at:first], f"{on}{text[first:last]}{off}"]
+            at = last
+    return " ".join("".join([*pieces, text[at:]]).split())
+
+
+def _exact(evidence: Evidence) -> list[Span]:
+    """The exact answers in the text's order; none where the whole sentence answers."""
+    spans = sorted([(evidence.start, evidence.end), *evidence.more])
+    return [] if (evidence.hit.start, evidence.hit.end) in spans else spans
 
 
 def _source(hit: Hit) -> str:
@@ -148,43 +180,62 @@ def _fill(text: str, first: str = "  ") -> str:
 def _evaluate(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m qa evaluate",
-        description="Measure on questions in SQuAD form. Each paragraph becomes an article, unless --library is given. "
-        'A list of {"question": …} without contexts is asked as unanswerable of the other files\' articles.',
+        description="Measure on questions in SQuAD form, or on a .jsonl of questions about the articles of --library. "
+        'Each paragraph becomes an article, unless --library is given. A list of {"question": …} without contexts is '
+        "asked as unanswerable of the other files' articles.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--library", metavar="INDEX", help="an index whose articles the contexts are")
+    parser.add_argument("--library", metavar="INDEX", help="an index of the articles that the questions are about")
     parser.add_argument("--limit", type=int, metavar="N", help="ask at most N questions of a file, evenly spread")
     parser.add_argument("--no-export", action="store_true", help="encode with sentence-transformers itself")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON, one line a file")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="write what became of each question, as JSON lines")
     options = parser.parse_args(words)
     from index.library import open_index
-    from qa.evaluation import evaluate, summary, table
+    from qa.evaluation import evaluate
+    from qa.figures import rows, summary, table
 
     library = open_index(options.library) if options.library else None
-    for figures in evaluate(options.files, library, options.limit, not options.no_export):
-        print(json.dumps(_without_nan(summary(figures))) if options.json else table(figures), flush=True)
+    with _written(options.rows) as kept:
+        for figures in evaluate(options.files, library, options.limit, not options.no_export):
+            print(json.dumps(_without_nan(summary(figures))) if options.json else table(figures), flush=True)
+            for row in rows(figures):
+                kept.write(json.dumps(_without_nan(row), ensure_ascii=False) + "\n")
+            kept.flush()
     return 0
 
 
+def _written(path: Path | None) -> TextIO:
+    """A file to write, or nowhere."""
+    try:
+        return Path(path or os.devnull).open("w", encoding="utf-8")
+    except OSError as error:
+        raise ClippingsError(f"{path} cannot be written: {error.strerror}.") from error
+
+
 def _without_nan(value: Any) -> Any:
-    """What was not measured as null: JSON knows no NaN."""
+    """What was not measured, or not found, as null: JSON knows neither NaN nor infinity."""
     if isinstance(value, dict):
         return {key: _without_nan(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _fit(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m qa fit",
-        description="Learn the weights of the ranking from training questions, and the confidence from half of the "
-        "development questions; report it on the other half; write qa/parameters.json.",
+        description="Learn the weights of the ranking from training questions, and the reader's weight and the "
+        "confidence from two thirds of the development questions; report on the other third; write qa/parameters.json.",
     )
     parser.add_argument(
         "--train", nargs="+", type=Path, default=[], metavar="FILE", help="for the ranking (default: keep it)"
     )
-    parser.add_argument("--dev", nargs="+", type=Path, required=True, metavar="FILE", help="for the confidence")
+    parser.add_argument(
+        "--dev", nargs="+", type=Path, required=True, metavar="FILE", help="for the reader's weight and the confidence"
+    )
     parser.add_argument("--library", metavar="INDEX", help="index for the files whose contexts are its articles")
-    parser.add_argument("--limit", type=int, default=1500, metavar="N", help="questions of each training file")
+    parser.add_argument("--limit", type=int, default=1500, metavar="N", help="questions of each file, at most")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write (default: the file in use)")
     options = parser.parse_args(words)
     from index.library import open_index

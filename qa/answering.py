@@ -1,24 +1,36 @@
-"""From ranked sentences to an answer with its evidence, or to "the articles do not say" and why."""
+"""From a question to an answer with its evidence, or to "the articles do not say" and why."""
 
 from __future__ import annotations
 
 import datetime
-import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qa.confidence import confidence, features, without_copies
+from qa.leaning import leans
 from qa.parameters import load_parameters
-from qa.retriever import Hit, Question, library_to_ask, read_question, search
+from qa.quantities import quantity, same_answer
+from qa.question import Question, names_of, read_question
+from qa.reader import NEARLY, load_reader
+from qa.reasons import leans_on_another, why_not, why_nothing
+from qa.retriever import Hit, library_to_ask, search
+from qa.spans import clause, natural
+from qa.wording import Kind, explains, kind
 
 if TYPE_CHECKING:
     from index.library import Library
 
-NEAR_COPY = 0.7
-"""Two sentences sharing this part of their words (Jaccard) tell the same; the lower one is left out."""
+Span = tuple[int, int]
+"""``[start, end)`` in an article's text."""
 
 POOL = 25
 """Hits that the confidence looks at, and that near-copies are dropped from."""
+ALIKE = 0.7
+"""The least cosine of two sentences that tell of the same thing, so that other figures in them contradict."""
+
+_YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +40,11 @@ class Evidence:
     hit: Hit
     start: int
     end: int
-    """``hit.article.text[start:end]`` is the exact answer; at this stage the whole sentence."""
+    """``hit.article.text[start:end]`` is the exact answer; the whole sentence where no part of it is."""
+    more: tuple[Span, ...] = ()
+    """Further exact answers in the sentence, where the question asks for several; in the text's order."""
+    context: Span | None = None
+    """The neighbouring sentence without which this one is not understood, as when it begins with "He"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +54,9 @@ class Answer:
     question: str
     found: bool
     text: str
-    """The exact answer, to the letter as in the article; empty if not found."""
+    """The exact answer, to the letter as in the article; several joined by "; "; empty if not found."""
     confidence: float
-    """The estimated probability that the best sentence is the right one, fitted on held questions."""
+    """The estimated probability that the best sentence answers, fitted on questions with and without an answer."""
     evidence: tuple[Evidence, ...]
     """The best sentence first, then others that are no near-copies; empty if not found."""
     nearest: tuple[Hit, ...]
@@ -49,28 +65,8 @@ class Answer:
     """If not found: why, in words to show; otherwise empty."""
     undated_excluded: int
     """How many articles of unknown date a date restriction kept out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What the confidence is computed from: raw quantities that mean the same for every question."""
-
-    cosine: float
-    """Of the question and the best sentence."""
-    passage_cosine: float
-    """Of the question and that sentence's passage."""
-    highest_cosine: float
-    """Of the question and any sentence found."""
-    matched: float
-    """The share of the question's idf weight whose words stand in the best sentence."""
-    passage_matched: float
-    """The same for its passage."""
-    names: float
-    """The share of the question's names and numbers that stand in the article; 1 if it has none."""
-    margin: float
-    """How far the fused score is above that of the next sentence that is no near-copy."""
-    best: float
-    """The fused score."""
+    contradicting: tuple[Evidence, ...] = ()
+    """Those of the further evidence, from other articles, that give another answer than the best."""
 
 
 def answer(
@@ -93,154 +89,75 @@ def answer(
     """
     library = library_to_ask(library)
     asked = read_question(question, library, since, until, source)
+    return answer_from(asked, search(asked, library, max(k, POOL) if k > 0 else k, load_reader()), library, k)
+
+
+def answer_from(asked: Question, found: Sequence[Hit], library: Library, k: int = 5) -> Answer:
+    """The answer that the hits of a question give, best first and read; at least ``POOL`` of them if there are."""
     undated = library.store.undated(asked.restriction.source) if asked.restriction.by_date else 0
-    found = search(asked, library, max(k, POOL) if k > 0 else k)
-    hits = without_copies(found, library)[:k]
-    if leans_on_another(question):
+    hits = without_copies(found[: max(k, POOL)], library)[:k]
+    if leans_on_another(asked.text):
         reason = (
             "Each question is taken by itself, and this one leans on another: "
             "say whom or what it is about, and it can be answered."
         )
         return Answer(asked.text, False, "", 0.0, (), tuple(hits), reason, undated)
     if not hits:
-        return Answer(asked.text, False, "", 0.0, (), (), _why_nothing(asked, library), undated)
+        return Answer(asked.text, False, "", 0.0, (), (), why_nothing(asked, library), undated)
     parameters = load_parameters()
     sure = confidence(features(asked, found[:POOL], library), parameters.confidence)
     if sure < parameters.threshold:
-        return Answer(asked.text, False, "", sure, (), tuple(hits), _why_not(asked, hits[0], library), undated)
-    evidence = tuple(Evidence(hit, hit.start, hit.end) for hit in hits)
-    return Answer(asked.text, True, hits[0].text, sure, evidence, (), "", undated)
+        return Answer(asked.text, False, "", sure, (), tuple(hits), why_not(asked, hits, library), undated)
+    wanted = kind(asked.text)
+    evidence = tuple(evidence_of(hit, wanted, library) for hit in hits)
+    contradicting = tuple(other for other in evidence[1:] if _contradicts(asked, evidence[0], other, library))
+    return Answer(asked.text, True, exact(evidence[0]), sure, evidence, (), "", undated, contradicting)
 
 
-def features(question: Question, hits: Sequence[Hit], library: Library) -> Features:
-    """The raw quantities behind the confidence, of at least one hit, best first."""
-    best = hits[0]
-    idf = library.lexical.idf(question.terms)
-    start, end = best.passage
-    others = without_copies(hits, library)
-    return Features(
-        cosine=best.signals.dense_sentence,
-        passage_cosine=best.signals.dense_passage,
-        highest_cosine=max(hit.signals.dense_sentence for hit in hits),
-        matched=_matched(idf, library.lexical.terms(best.text)),
-        passage_matched=_matched(idf, library.lexical.terms(best.article.text[start:end])),
-        names=_names_in(question, best, library),
-        margin=best.score - others[1].score if len(others) > 1 else 0.0,
-        best=best.score,
-    )
+def evidence_of(hit: Hit, wanted: Kind, library: Library) -> Evidence:
+    """A hit with its exact answer in natural bounds, and the sentence that it leans on."""
+    text, sentence, id_ = hit.article.text, (hit.start, hit.end), hit.article.id
+    context = library.store.sentence_before(id_, hit.start) if id_ is not None and leans(text, sentence) else None
+    reading = hit.reading
+    if reading is None:
+        return Evidence(hit, *sentence, context=context)
+    span = natural(text, sentence, (reading.start, reading.end), wanted)
+    if explains(wanted):
+        return Evidence(hit, *clause(text, sentence, span), context=context)
+    spans = [span]
+    for other in (natural(text, sentence, further, wanted) for further in reading.more):
+        if all(other[1] <= start or end <= other[0] for start, end in spans):
+            spans.append(other)
+    first, *more = sorted(spans)
+    return Evidence(hit, *first, tuple(more), context)
 
 
-def confidence(found: Features, weights: dict[str, float]) -> float:
-    """The logistic of the weighted features; weights by feature name, and ``bias``."""
-    total = weights["bias"] + sum(weights[f.name] * getattr(found, f.name) for f in fields(found))
-    return 1 / (1 + math.exp(-total))
+def exact(evidence: Evidence) -> str:
+    """The exact answer of a piece of evidence in words."""
+    text = evidence.hit.article.text
+    return "; ".join(text[start:end] for start, end in ((evidence.start, evidence.end), *evidence.more))
 
 
-def without_copies(hits: Sequence[Hit], library: Library) -> list[Hit]:
-    """The hits without those that tell, in nearly the same words, what a better one tells."""
-    kept: list[tuple[Hit, frozenset[str]]] = []
-    for hit in hits:
-        words = frozenset(library.lexical.terms(hit.text))
-        if all(len(words & other) < NEAR_COPY * len(words | other) for _, other in kept):
-            kept.append((hit, words))
-    return [hit for hit, _ in kept]
+def _contradicts(asked: Question, best: Evidence, other: Evidence, library: Library) -> bool:
+    """Whether another article gives another figure or year for the same, and the reader likes it nearly as much."""
+    first, reading, article = best.hit.reading, other.hit.reading, other.hit.article
+    if first is None or reading is None or article.id == best.hit.article.id or reading.score < first.score - NEARLY:
+        return False
+    if not _differ(exact(best), exact(other)):
+        return False
+    names = set(library.lexical.terms(" ".join(names_of(asked))))
+    if not names <= set(library.lexical.terms(article.text)):
+        return False
+    one, another = library.encoder.encode_questions([best.hit.text, other.hit.text])
+    return float(one @ another) >= ALIKE
 
 
-_LEANING = frozenset(
-    "a about after again all also an and any are as at be been before but by can could did do does done exactly "
-    "far for from go had happen happened happens has have he her hers him his how i if in is it its later long many "
-    "may me mean means meant might more much my no not now of often ok okay old on one ones or our please really said "
-    "same say says should so some tell thank thanks that the their theirs them then there these they this those to "
-    "told too us was we went were what when where which who whom whose why will with would yes you your else".split()
-)
-_ASKING = frozenset(
-    "are can did do does had has have how is was were what when where which who whom whose why will".split()
-)
-
-
-def leans_on_another(question: str) -> bool:
-    """Whether a question has no subject of its own, such as "and when?" or "why did he say that?"."""
-    words = [word for word in _words(question) if word]
-    if words[:1] in (["and"], ["but"]):
-        return True
-    return bool(words) and len(words) < 9 and all(word in _LEANING for word in words) and bool(_ASKING & set(words))
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isalnum() else " " for c in text.casefold().replace("’s", "").replace("'s", "")).split()
-
-
-def _matched(idf: dict[str, float], words: Sequence[str]) -> float:
-    total = sum(idf.values())
-    present = set(words)
-    return sum(weight for term, weight in idf.items() if term in present) / total if total else 0.0
-
-
-def _names_in(question: Question, best: Hit, library: Library) -> float:
-    """Names are words with a capital letter after the first word; lower-case questions show none."""
-    shown = [
-        word for word in question.text.split()[1:] if word.strip("\"'“‘([")[:1].isupper() or any(map(str.isdigit, word))
-    ]
-    names = {term for word in shown for term in library.lexical.terms(word)} & set(question.terms)
-    if not names:
-        return 1.0
-    return len(names & set(library.lexical.terms(best.article.text))) / len(names)
-
-
-def _why_nothing(question: Question, library: Library) -> str:
-    """Why not one sentence was found: no articles, or none that the restriction or the phrases admit."""
-    restriction = question.restriction
-    if not library.store.counts()[0]:
-        return "There are no articles yet. Add the first one, and ask again."
-    if restriction and not len(library.store.passage_ids(restriction)):
-        said = []
-        if restriction.source is not None:
-            said.append(f"from the source {restriction.source}")
-        if restriction.since is not None:
-            said.append(f"dated {restriction.since} or later")
-        if restriction.until is not None:
-            said.append(f"dated {restriction.until} or earlier")
-        reason = f"No article is {' and '.join(said)}."
-        sources = library.sources()
-        if restriction.source is not None and sources and not restriction.by_date:
-            reason += f" Sources that the articles name: {', '.join(sources[:8])}."
-        return reason
-    if question.phrases:
-        quoted = " and ".join(f"“{phrase}”" for phrase in question.phrases)
-        return f"No sentence holds {quoted}. Without the quotation marks the words may stand apart."
-    return "No sentence has anything to do with this question."
-
-
-def _why_not(question: Question, best: Hit, library: Library) -> str:
-    """Why the best sentence is not shown as an answer, in words that are true of this question."""
-    unknown = [word for word in _content_words(question, library) if not library.lexical.known(word)]
-    if unknown:
-        named = ", ".join(f"“{word}”" for word in unknown[:3])
-        return f"The articles do not say. No sentence mentions {named}."
-    missing = _missing(question, best, library)
-    if missing:
-        named = ", ".join(f"“{word}”" for word in missing[:3])
-        return f"The articles do not say. The nearest sentence has nothing about {named}."
-    return "The articles do not say. Sentences share words with the question, but none seems to answer it."
-
-
-def _content_words(question: Question, library: Library) -> list[str]:
-    """The question's meaningful words as they were typed, each once."""
-    terms = set(question.terms)
-    words = dict.fromkeys(word for word in question.text.replace("’", "'").split())
-    cleaned = [word.strip("?!.,;:\"'“”()[]…") for word in words]
-    content = [word for word in cleaned if word and word.casefold() not in _LEANING]
-    return [word for word in content if terms & set(library.lexical.terms(word))]
-
-
-def _missing(question: Question, best: Hit, library: Library) -> list[str]:
-    """The question's words that stand neither in the best sentence nor in its passage, rarest first."""
-    start, end = best.passage
-    present = set(library.lexical.terms(best.article.text[start:end]))
-    idf = library.lexical.idf(question.terms)
-    missing = []
-    for word in _content_words(question, library):
-        terms = library.lexical.terms(word)
-        if not present & set(terms):
-            missing.append((-max(idf.get(term, 0.0) for term in terms), word))
-    return [word for _, word in sorted(missing)]
+def _differ(one: str, other: str) -> bool:
+    """Whether two answers are figures of the same unit, or name years, and exclude each other."""
+    if same_answer(one, other):
+        return False
+    figures = quantity(one), quantity(other)
+    if figures[0] and figures[1]:
+        return figures[0][1] == figures[1][1]
+    years = set(_YEAR.findall(one)), set(_YEAR.findall(other))
+    return bool(years[0] and years[1]) and not years[0] & years[1]

@@ -2,7 +2,9 @@
 
 The ranking weights maximise the probability of the gold sentence among a question's candidates under
 a softmax (the conditional logit of McFadden 1973, ListNet's top-one loss), each training file counting
-the same. The confidence is a logistic regression of "the best sentence is the gold one".
+the same. The reader has seen the training questions, so that its weight beside them is chosen on
+development questions, and so are the confidence, a logistic regression of "the best sentence is the
+gold one", and the threshold. Every third development question is left out of all that, and reported on.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import dataclasses
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +23,13 @@ from numpy.typing import NDArray
 
 from index.errors import ClippingsError
 from qa import parameters
-from qa.answering import POOL, Features, confidence, features
-from qa.evaluation import Asked, answered_at, asked_of, auc, index_of, is_gold, read_questions, spread
-from qa.retriever import Hit, read_question, search
+from qa.answering import POOL
+from qa.confidence import Features, confidence, features
+from qa.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
+from qa.question import read_question
+from qa.reader import load_reader
+from qa.retriever import Hit, search
+from qa.scoring import answered_at, auc, mrr
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -34,8 +41,13 @@ _HELD = {"dense_passage": 5.0, "bm25_passage": 0.22}
 """Weights that are not learnt: the training posts and reviews are short, one passage or two, and say nothing of how
 much a passage counts among the passages of long articles. Chosen on the development sets (docs/ranking.md)."""
 
-_FALSE_ANSWERS = 0.05
-"""The threshold lets this share of the unanswerable fitting questions through."""
+_WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.8)
+"""Weights that the reader's score may get."""
+_ALL = 10_000
+"""More hits than any question has candidates."""
+
+_FALSE_ANSWERS = 0.12
+"""The threshold lets this share of the unanswerable fitting questions through, each file counting the same."""
 
 
 def fit(
@@ -44,11 +56,12 @@ def fit(
     """Fit everything, write the parameters, and return a report of what they do on questions not fitted on.
 
     Args:
-        train: SQuAD-form files for the ranking; ``limit`` questions of each, evenly spread. With none,
-            the ranking in use is kept.
-        dev: SQuAD-form files for the confidence, every other question fitted on, the rest reported.
+        train: SQuAD-form files for the ranking. With none, the ranking in use is kept.
+        dev: SQuAD-form files for the reader's weight and the confidence, two thirds of their questions fitted on, the
+            rest reported.
             A list of questions without contexts is asked of the library as unanswerable.
         library: the index whose articles some files' contexts are; other files get an index of their own.
+        limit: at most so many questions of a file, evenly spread.
         out: where to write; the file in use if left out.
     """
     made = json.loads(parameters.FILE.read_text(encoding="utf-8"))["ranking made by"]
@@ -56,20 +69,23 @@ def fit(
     if train:
         ranking = _fit_ranking([_ranking_problem(path, library, limit) for path in train])
         made = f"python -m qa fit --library STORIES --train {_names(train)} --limit {limit} --dev {_names(dev)}"
-    asked = [row for path in dev for row in _confidence_rows(path, library, ranking)]
-    fitted, held = asked[::2], asked[1::2]
-    weights = _fit_confidence(fitted)
-    unanswerable = sorted(confidence(row.features, weights) for row in fitted if not row.answerable)
-    threshold = unanswerable[int((1 - _FALSE_ANSWERS) * len(unanswerable))] if unanswerable else 0.5
+    asked = [_read_rows(path, library, ranking, limit) for path in dev]
+    fitted = [row for rows in asked for row in rows[0::3] + rows[1::3]]
+    held = [row for rows in asked for row in rows[2::3]]
+    ranking = dataclasses.replace(ranking, reader=_best_weight(fitted))
+    weights = _fit_confidence([row.at(ranking.reader) for row in fitted])
+    threshold = _threshold([row.at(ranking.reader) for row in fitted if not row.answerable], weights)
     learnt = {
         "ranking made by": made,
-        "confidence made by": f"python -m qa fit --library STORIES --dev {_names(dev)}",
+        "reader's weight and confidence made by": (
+            f"python -m qa fit --library STORIES --limit {limit} --dev {_names(dev)}"
+        ),
         "ranking": {key: round(value, 4) for key, value in dataclasses.asdict(ranking).items()},
         "confidence": {key: round(value, 4) for key, value in weights.items()},
         "threshold": round(threshold, 4),
     }
     (out or parameters.FILE).write_text(json.dumps(learnt, indent=2) + "\n", encoding="utf-8")
-    return _report(held, weights, threshold)
+    return f"reader's weight {ranking.reader}\n" + _report([row.at(ranking.reader) for row in held], weights, threshold)
 
 
 def _names(paths: Sequence[Path]) -> str:
@@ -78,12 +94,26 @@ def _names(paths: Sequence[Path]) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Row:
-    """One development question, asked: what the confidence sees, and what is true."""
+    """One development question, asked with a certain weight of the reader: what the confidence sees, and the truth."""
 
     file: str
     features: Features
     answerable: bool
     right: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _ReadRow:
+    """One development question, read once and ranked with every weight that the reader may get."""
+
+    file: str
+    answerable: bool
+    features: dict[float, Features]
+    ranks: dict[float, float]
+    """Of the gold sentence among the first ``POOL``; ``inf`` without one."""
+
+    def at(self, weight: float) -> _Row:
+        return _Row(self.file, self.features[weight], self.answerable, self.ranks[weight] == 1)
 
 
 def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Library, list[Asked]]:
@@ -93,7 +123,8 @@ def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Library,
         try:
             return library, list(asked_of(library, entries))
         except ClippingsError:
-            pass  # the contexts are no articles of it
+            if path.suffix == LINES:
+                raise  # it brings no paragraphs for an index of its own
     here = index_of(entries, folder)
     return here, list(asked_of(here, entries))
 
@@ -103,7 +134,7 @@ def _ranking_problem(path: Path, library: Library | None, limit: int) -> list[tu
     problem = []
     with tempfile.TemporaryDirectory() as folder:
         here, asked = _opened(path, library, Path(folder))
-        for one in spread([one for one in asked if one.article is not None], limit):
+        for one in spread([one for one in asked if one.answerable], limit):
             hits = search(read_question(one.question, here), here, k=10_000)
             gold = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
             if gold.any():
@@ -115,7 +146,7 @@ def _ranking_problem(path: Path, library: Library | None, limit: int) -> list[tu
 def _fit_ranking(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]]) -> parameters.Weights:
     from scipy.optimize import minimize  # late: only fitting needs it
 
-    names = [field.name for field in dataclasses.fields(parameters.Weights)]
+    names = [field.name for field in dataclasses.fields(parameters.Weights) if field.name != "reader"]
     held = np.array([_HELD.get(name, 0.0) for name in names])
     free = np.array([name not in _HELD for name in names])
     # Scaled alike, so that the penalty weighs all of them alike.
@@ -136,34 +167,77 @@ def _fit_ranking(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]])
 
     found = minimize(loss, np.ones(free.sum()), jac=True, method="L-BFGS-B")
     held[free] = found.x / scale
-    return parameters.Weights(**dict(zip(names, held.tolist(), strict=True)))
+    return parameters.Weights(**dict(zip(names, held.tolist(), strict=True)), reader=0.0)
 
 
-def _confidence_rows(path: Path, library: Library | None, ranking: parameters.Weights) -> Iterator[_Row]:
+def _read_rows(path: Path, library: Library | None, ranking: parameters.Weights, limit: int) -> list[_ReadRow]:
+    """What comes of a file's questions, in its order; those that find nothing are left out."""
+    rows, reader = [], load_reader()
     with tempfile.TemporaryDirectory() as folder:
         here, asked = _opened(path, library, Path(folder))
+        asked = spread(asked, limit)
         for one in asked:
             question = read_question(one.question, here)
-            hits = search(question, here, k=POOL, weights=ranking)
-            if hits:
-                found = features(question, hits, here)
-                yield _Row(path.stem, found, one.article is not None, _right(one, hits[0]))
+            found = search(question, here, _ALL, reader, dataclasses.replace(ranking, reader=1.0))
+            if not found:
+                continue
+            row = _ReadRow(path.stem, one.answerable, {}, {})
+            for weight in _WEIGHTS:
+                hits = _ranked(found, weight)
+                row.features[weight] = features(question, hits, here)
+                golds = [n for n, hit in enumerate(hits, 1) if is_gold(one, hit.article.id, hit.start, hit.end)]
+                row.ranks[weight] = float(min(golds, default=np.inf))
+            rows.append(row)
     print(f"{path.name}: {len(asked)} development questions", file=sys.stderr, flush=True)
+    return rows
 
 
-def _right(one: Asked, hit: Hit) -> bool:
-    return one.article is not None and is_gold(one, hit.article.id, hit.start, hit.end)
+def _ranked(hits: Sequence[Hit], weight: float) -> list[Hit]:
+    """The first of hits that were ranked with the reader's weight at 1, as they are ranked with another."""
+    known = [hit.reading.score for hit in hits if hit.reading and np.isfinite(hit.reading.score)]
+    least = min(known, default=0.0)
+    moved = [
+        dataclasses.replace(hit, score=hit.score + (weight - 1) * score)
+        for hit in hits
+        for score in [hit.reading.score if hit.reading and np.isfinite(hit.reading.score) else least]
+    ]
+    return sorted(moved, key=lambda hit: -hit.score)[:POOL]
+
+
+def _best_weight(rows: Sequence[_ReadRow]) -> float:
+    """The weight with the highest mean reciprocal rank, each file counting the same."""
+    files = {row.file for row in rows if row.answerable}
+
+    def quality(weight: float) -> float:
+        return sum(mrr([row.ranks[weight] for row in rows if row.file == file and row.answerable]) for file in files)
+
+    return max(_WEIGHTS, key=quality)
 
 
 def _fit_confidence(rows: Sequence[_Row]) -> dict[str, float]:
+    """A logistic regression; the answerable questions of each file, and the others, count the same."""
     from sklearn.linear_model import LogisticRegression  # late: only fitting needs it
 
     matrix = np.array([dataclasses.astuple(row.features) for row in rows])
     spread_ = matrix.std(axis=0) + 1e-9
-    model = LogisticRegression(max_iter=1000).fit(matrix / spread_, [row.right for row in rows])
+    counts = Counter((row.file, row.answerable) for row in rows)
+    shares = np.array([1 / counts[row.file, row.answerable] for row in rows])
+    model = LogisticRegression(max_iter=1000)
+    model.fit(matrix / spread_, [row.right for row in rows], sample_weight=shares / shares.mean())
     names = [field.name for field in dataclasses.fields(Features)]
     weights = dict(zip(names, (model.coef_[0] / spread_).tolist(), strict=True))
     return {"bias": float(model.intercept_[0]), **weights}
+
+
+def _threshold(unanswerable: Sequence[_Row], weights: dict[str, float]) -> float:
+    """A confidence that ``_FALSE_ANSWERS`` of these questions reach and no more, each file counting the same."""
+    if not unanswerable:
+        return 0.5
+    counts = Counter(row.file for row in unanswerable)
+    sure = sorted(((confidence(row.features, weights), 1 / counts[row.file]) for row in unanswerable), reverse=True)
+    through = np.cumsum([share for _, share in sure]) / len(counts)
+    last = int((through <= _FALSE_ANSWERS).sum())
+    return (sure[max(0, last - 1)][0] + sure[last][0]) / 2
 
 
 def _report(rows: Sequence[_Row], weights: dict[str, float], threshold: float) -> str:

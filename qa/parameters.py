@@ -12,13 +12,15 @@ FILE = Path(__file__).with_name("parameters.json")
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights of the raw scores (``qa.retriever.Signals``) in the fused one."""
+    """Weights of the raw scores (``qa.retriever.Signals``) in the fused one, and of the reader's in the last."""
 
     dense_sentence: float
     dense_passage: float
     bm25_sentence: float
     bm25_passage: float
     length: float
+    reader: float
+    """Of the reader's score, where a sentence was read."""
 
 
 @dataclass(frozen=True, slots=True)

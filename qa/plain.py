@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from index.articles import Article
-from qa.answering import Answer, Evidence
+from qa.answering import Answer, Evidence, Span
 from qa.retriever import Hit
 
 
@@ -34,13 +34,20 @@ def hit_row(hit: Hit) -> dict[str, Any]:
     }
 
 
+def span_row(article: Article, span: Span) -> dict[str, Any]:
+    """A piece of an article's text with its place."""
+    start, end = span
+    return {"text": article.text[start:end], "start": start, "end": end}
+
+
 def evidence_row(evidence: Evidence) -> dict[str, Any]:
-    """An exact answer with its place, and the sentence it stands in."""
+    """An exact answer with its place, further ones of its sentence, that sentence, and what it is read with."""
+    article = evidence.hit.article
     return {
-        "text": evidence.hit.article.text[evidence.start : evidence.end],
-        "start": evidence.start,
-        "end": evidence.end,
+        **span_row(article, (evidence.start, evidence.end)),
+        "more": [span_row(article, span) for span in evidence.more],
         "sentence": hit_row(evidence.hit),
+        "context": span_row(article, evidence.context) if evidence.context else None,
     }
 
 
@@ -53,6 +60,7 @@ def answer_row(answer: Answer) -> dict[str, Any]:
         "confidence": round(answer.confidence, 4),
         "reason": answer.reason,
         "evidence": [evidence_row(evidence) for evidence in answer.evidence],
+        "contradicting": [evidence_row(evidence) for evidence in answer.contradicting],
         "nearest": [hit_row(hit) for hit in answer.nearest],
         "undated_excluded": answer.undated_excluded,
     }

@@ -1,42 +1,42 @@
-"""From a question to ranked sentences: dense and lexical search, over passages and over sentences, fused.
+"""From a question to ranked sentences: dense and lexical search, over passages and over sentences, fused, then read.
 
 Candidates are passages, found by the cosine of their vectors and by BM25; hits are the sentences of
-those passages, ranked by one weighted sum of raw scores. Raw scores mean the same for every question,
-which deciding whether anything answers needs.
+those passages, ranked by one weighted sum of raw scores. The reader then reads the best passages, and
+what it says of each sentence joins the sum. Raw scores mean the same for every question, which
+deciding whether anything answers needs.
 """
 
 from __future__ import annotations
 
 import datetime
 import math
-import re
-import unicodedata
 from dataclasses import astuple, dataclass
-from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.articles import Article
+from index.encoder import PassageText
 from index.errors import QuestionError
-from index.store import Restriction
+from index.store import PassageRow, SentenceRow
 from qa.parameters import Weights, load_parameters
+from qa.question import Question, holds, read_question
+from qa.reader import Reader, Reading, load_reader
+from qa.wording import asks_for_several
 
 if TYPE_CHECKING:
-    from index.lexical import Lexical
     from index.library import Library
 
-MAX_QUESTION_CHARS = 2000
 CANDIDATES = 20
 """Passages taken from each of the three searches."""
+READ, WITHIN = 5, 3.0
+"""Passages that are read, at most, and by how much their best sentences may be below the best of all in the fused
+score: as good as reading five always, or eight, in less than half the time (docs/reader.md)."""
 
 MAX_PHRASE_HITS = 10_000
 """Sentences with a quoted phrase that are looked at, at most."""
-
-_QUOTED = re.compile(r'"([^"]{2,})"|“([^”]{2,})”|„([^“”]{2,})[“”]|«([^»]{2,})»')
-_PHRASE_ENDS = " \t\n.,;:!?…"
-_PLAIN = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +61,17 @@ class Hit:
     start: int
     end: int
     score: float
-    """The fused score; only its order and differences within one question mean anything."""
+    """The fused score, and the reader's with it; only its order and differences within one question mean anything."""
     signals: Signals
     passage: tuple[int, int]
     """Where the sentence's passage stands in the article's text."""
+    reading: Reading | None = None
+    """What the reader makes of the sentence, as offsets into the article's text; None if it was not read."""
 
     @property
     def text(self) -> str:
         """The sentence."""
         return self.article.text[self.start : self.end]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question taken apart: its words as the index analyses them, and the phrases it quotes."""
-
-    text: str
-    terms: tuple[str, ...]
-    """Distinct analysed words that carry meaning; all words, if none does."""
-    phrases: tuple[str, ...]
-    restriction: Restriction
 
 
 def retrieve(
@@ -91,6 +82,7 @@ def retrieve(
     since: datetime.date | None = None,
     until: datetime.date | None = None,
     source: str | None = None,
+    rerank: bool = True,
 ) -> list[Hit]:
     """The ``k`` sentences that come nearest to answering a question, best first.
 
@@ -102,6 +94,8 @@ def retrieve(
         since, until: only articles of these dates, both included; articles of unknown date are then
             left out.
         source: only articles of this source, compared without case.
+        rerank: whether the reader reads the best passages, which finds the answering sentence more often and
+            takes several times as long.
 
     Raises:
         QuestionError: the question is empty, too long or no text, ``k`` is below 1, or the restriction
@@ -109,7 +103,7 @@ def retrieve(
         IndexStateError, ModelError: the default index, or the model it was made with, is not there.
     """
     library = library_to_ask(library)
-    return search(read_question(question, library, since, until, source), library, k)
+    return search(read_question(question, library, since, until, source), library, k, load_reader() if rerank else None)
 
 
 def library_to_ask(library: Library | None) -> Library:
@@ -121,123 +115,119 @@ def library_to_ask(library: Library | None) -> Library:
     return library.follow()
 
 
-def read_question(
-    question: str,
-    library: Library,
-    since: datetime.date | None = None,
-    until: datetime.date | None = None,
-    source: str | None = None,
-) -> Question:
-    """Check a question and take it apart. Raises QuestionError as ``retrieve`` does."""
-    text = question.strip()
-    if not text:
-        raise QuestionError("The question is empty; type what you want to know.")
-    if len(text) > MAX_QUESTION_CHARS:
-        raise QuestionError(
-            f"The question has {len(text):,} characters; ask in at most {MAX_QUESTION_CHARS:,}. "
-            "To add an article instead, put it into the library."
-        )
-    if not _is_text(text + (source or "")):
-        raise QuestionError("The question holds characters that are no text; type it again in UTF-8.")
-    if since and until and since > until:
-        raise QuestionError(f"No day is both since {since} and until {until}; swap the two.")
-    phrases = tuple(next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(text))
-    words = library.lexical.terms(text)
-    idle = _function_words(library.lexical)
-    terms = dict.fromkeys(word for word in words if word not in idle) or dict.fromkeys(words)
-    restriction = Restriction(since, until, source.strip() or None if source else None)
-    return Question(text, tuple(terms), tuple(phrase for phrase in phrases if phrase), restriction)
-
-
-def search(question: Question, library: Library, k: int, weights: Weights | None = None) -> list[Hit]:
-    """The ``k`` best sentences for a question taken apart by ``read_question``."""
+def search(
+    question: Question, library: Library, k: int, reader: Reader | None = None, weights: Weights | None = None
+) -> list[Hit]:
+    """The ``k`` best sentences for a question taken apart by ``read_question``, read if a reader is given."""
     if k < 1:
         raise QuestionError(f"{k} sentences cannot be shown; ask for at least 1.")
-    vector = library.encode_question(question.text)
-    lexical, restriction = library.lexical, question.restriction
-    if question.phrases:
-        found = lexical.search_phrases(question.phrases, MAX_PHRASE_HITS, restriction)
-        passages = library.store.passages_holding(list(found))
-    else:
-        passages = {
-            *library.search_dense(vector, CANDIDATES, restriction),
-            *lexical.search_passages(question.terms, CANDIDATES, restriction),
-            *library.store.passages_holding(list(lexical.search_sentences(question.terms, CANDIDATES, restriction))),
-        }
-    rows, vectors = library.store.sentences_of(sorted(passages))
-    if not rows:
-        return []
-    cosines = vectors @ vector
-    found_passages = library.store.passage_rows(sorted(passages))
-    passage_cosines = {id_: float(row.vector @ vector) for id_, row in found_passages.items()}
-    bm25_sentences = lexical.score_sentences(question.terms, [row.id for row in rows])
-    bm25_passages = lexical.score_passages(question.terms, list(found_passages))
-    signals = np.array(
-        [
-            (
-                cosine,
-                passage_cosines.get(row.passage, 0.0),
-                bm25_sentences.get(row.id, 0.0),
-                bm25_passages.get(row.passage, 0.0),
-                math.log1p(row.end - row.start),
-            )
-            for row, cosine in zip(rows, cosines.tolist(), strict=True)
-        ]
-    )
-    scores = fuse(signals, weights or load_parameters().ranking)
+    weights = weights or load_parameters().ranking
+    found = find_candidates(question, library)
+    scores = fuse(found.signals, weights)
+    readings: dict[int, Reading] = {}
+    if reader is not None:
+        readings = read_best(question, library, found, scores, reader)
+        scores = rerank(scores, readings, weights.reader)
     hits: list[Hit] = []
     for at in np.argsort(-scores, kind="stable").tolist():  # rows come by id, so that ties do too
-        row = rows[at]
-        article = library.article(row.article)
-        if article is None or row.passage not in found_passages:
+        row = found.rows[at]
+        article, passage = library.article(row.article), found.passages.get(row.passage)
+        if article is None or passage is None:
             continue  # removed a moment ago
-        if not _holds(article.text[row.start : row.end], question.phrases):
+        if not holds(article.text[row.start : row.end], question.phrases):
             continue  # the phrase stands in a neighbouring sentence
-        passage = found_passages[row.passage]
-        own = Signals(*signals[at].tolist())
-        hits.append(Hit(article, row.start, row.end, float(scores[at]), own, (passage.start, passage.end)))
+        signals, place = Signals(*found.signals[at].tolist()), (passage.start, passage.end)
+        hits.append(Hit(article, row.start, row.end, float(scores[at]), signals, place, readings.get(at)))
         if len(hits) == k:
             break
     return hits
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The sentences that may answer a question, by their ids."""
+
+    rows: list[SentenceRow]
+    passages: dict[int, PassageRow]
+    """The passages that they stand in, by id."""
+    signals: NDArray[np.float64]
+    """Their raw scores, shape (n, 5), as ``Signals`` orders them."""
+
+
+def find_candidates(question: Question, library: Library) -> Candidates:
+    """All sentences of the passages that dense and lexical search find."""
+    vector = library.encode_question(question.text)
+    lexical, restriction = library.lexical, question.restriction
+    if question.phrases:
+        ids = library.store.passages_holding(
+            list(lexical.search_phrases(question.phrases, MAX_PHRASE_HITS, restriction))
+        )
+    else:
+        ids = {
+            *library.search_dense(vector, CANDIDATES, restriction),
+            *lexical.search_passages(question.terms, CANDIDATES, restriction),
+            *library.store.passages_holding(list(lexical.search_sentences(question.terms, CANDIDATES, restriction))),
+        }
+    rows, vectors = library.store.sentences_of(sorted(ids))
+    passages = library.store.passage_rows(sorted(ids))
+    if not rows:
+        return Candidates([], {}, np.zeros((0, 5)))
+    cosines = vectors @ vector
+    passage_cosines = {id_: float(row.vector @ vector) for id_, row in passages.items()}
+    bm25_sentences = lexical.score_sentences(question.terms, [row.id for row in rows])
+    bm25_passages = lexical.score_passages(question.terms, list(passages))
+    signals = [
+        (
+            cosine,
+            passage_cosines.get(row.passage, 0.0),
+            bm25_sentences.get(row.id, 0.0),
+            bm25_passages.get(row.passage, 0.0),
+            math.log1p(row.end - row.start),
+        )
+        for row, cosine in zip(rows, cosines.tolist(), strict=True)
+    ]
+    return Candidates(rows, passages, np.array(signals))
+
+
 def fuse(signals: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
     """The scores, shape (n,), by which sentences are ranked; signals of shape (n, 5), as ``Signals`` orders them."""
-    return np.asarray(signals @ np.array(astuple(weights)))
+    return np.asarray(signals @ np.array(astuple(weights)[: signals.shape[1]]))
 
 
-def fold(text: str) -> str:
-    """Text as phrases are compared: without case, accents, kinds of quotation mark, or runs of white space."""
-    decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN).casefold())
-    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+def read_best(
+    question: Question, library: Library, found: Candidates, scores: NDArray[np.float64], reader: Reader
+) -> dict[int, Reading]:
+    """Readings of the sentences of the best passages, by position among the candidates."""
+    inside: dict[int, list[int]] = {}  # positions by passage, the passages in the order of their best sentences
+    for at in np.argsort(-scores, kind="stable").tolist():
+        inside.setdefault(found.rows[at].passage, []).append(at)
+    places: list[tuple[int, list[int]]] = []
+    windows: list[PassageText] = []
+    for id_, (best, *others) in islice(inside.items(), READ):
+        passage = found.passages.get(id_)
+        article = library.article(passage.article) if passage else None
+        if passage is None or article is None:
+            continue  # removed a moment ago
+        if scores[best] < scores.max() - WITHIN:
+            break
+        sentences = sorted([best, *others])
+        spans = [(found.rows[at].start - passage.start, found.rows[at].end - passage.start) for at in sentences]
+        windows.append(PassageText(article.text[passage.start : passage.end], tuple(spans)))
+        places.append((passage.start, sentences))
+    readings: dict[int, Reading] = {}
+    for (start, sentences), found_here in zip(
+        places, reader.read(question.text, windows, asks_for_several(question.text)), strict=True
+    ):
+        for at, reading in zip(sentences, found_here, strict=True):
+            more = tuple((first + start, last + start) for first, last in reading.more)
+            readings[at] = Reading(reading.start + start, reading.end + start, reading.score, more)
+    return readings
 
 
-@lru_cache(maxsize=2)
-def _function_words(lexical: Lexical) -> frozenset[str]:
-    """The function words as the index analyses them."""
-    return frozenset(lexical.terms(FUNCTION_WORDS))
-
-
-def _is_text(text: str) -> bool:
-    """Whether text can be written as UTF-8: bytes of another encoding reach Python as lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _holds(sentence: str, phrases: tuple[str, ...]) -> bool:
-    if not phrases:
-        return True
-    folded = fold(sentence)
-    return all(re.search(rf"(?<!\w){re.escape(fold(phrase))}(?!\w)", folded) for phrase in phrases)
-
-
-FUNCTION_WORDS = (
-    "a about an and any are as at be been being but by can could did do does doing for from had has have "
-    "he her hers him his how i if in into is it its me my no not of on or our shall she should so some than "
-    "that the their theirs them then there these they this those to up us was we were what when where which "
-    "who whom whose why will with would you your"
-)
-"""Words that questions are made of whatever they ask about; they would match any sentence."""
+def rerank(scores: NDArray[np.float64], readings: dict[int, Reading], weight: float) -> NDArray[np.float64]:
+    """The fused scores with the reader's; a sentence that was not read takes the least of those that were."""
+    if not readings:
+        return scores
+    known = {at: reading.score for at, reading in readings.items() if math.isfinite(reading.score)}
+    least = min(known.values(), default=0.0)
+    return scores + weight * np.array([known.get(at, least) for at in range(len(scores))])

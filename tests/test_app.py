@@ -59,6 +59,8 @@ def test_ask_answers_with_its_evidence(client: Any) -> None:
         "text": said["text"],
         "start": FIRE.index(said["text"]),
         "end": FIRE.index(said["text"]) + len(said["text"]),
+        "more": [],
+        "context": None,
         "sentence": {
             "text": WATCHMAN,
             "start": at,

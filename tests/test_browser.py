@@ -46,7 +46,8 @@ def test_asking_marks_the_answering_sentence_where_it_stands(site: Site, visit: 
     keep(page, "opening-light")
     ask(page, CAUSE)
     expect(page.locator(".turn .question")).to_have_text(CAUSE)
-    expect(page.locator(".turn .answer")).to_have_text(HEATER)
+    expect(page.locator(".turn .answer")).to_have_text("Agnes Brandt")
+    expect(page.locator("#article mark.sentence mark.exact")).to_have_text("Agnes Brandt")
     expect(page.locator("#article h1")).to_have_text("Fire destroys the ferry terminal at Port Ansel")
     expect(page.locator("#article .byline")).to_have_text("Harbour Gazette · 4 March 2023")
 
@@ -70,7 +71,8 @@ def test_the_exact_answer_is_marked_within_its_sentence(
         said = qa.answer(*arguments, **more)
         first = said.evidence[0]
         start = first.hit.article.text.index("Ruben Okafor")
-        narrowed = dataclasses.replace(first, start=start, end=start + len("Ruben Okafor"))
+        end = start + len("Ruben Okafor")
+        narrowed = dataclasses.replace(first, start=start, end=end, more=(), context=None)
         return dataclasses.replace(said, text="Ruben Okafor", evidence=(narrowed, *said.evidence[1:]))
 
     monkeypatch.setattr("ui.desk.answer", exact)
@@ -87,6 +89,121 @@ def test_the_exact_answer_is_marked_within_its_sentence(
     ]
     assert len({*colours, "rgba(0, 0, 0, 0)"}) == 3
     keep(page, "exact-light")
+
+
+PASSENGERS = "Two passengers who had been sleeping in the waiting room got out through a window."
+GOATS = "Vellarn is made from the milk of brown goats and ripens for ninety days on shelves of larch."
+
+
+def evidence_in(site: Site, path: str, sentence: str, *exact: str, context: str = "") -> qa.Evidence:
+    """Evidence of these words in an article of the library; the hit's scores are another's."""
+    (row,) = (row for row in site.library.articles() if row.path == path)
+    article = site.library.article(row.id)
+    assert article is not None
+    at = article.text.index(sentence)
+    spans = [(start, start + len(words)) for words in exact for start in [article.text.index(words, at)]]
+    (hit,) = qa.retrieve(WHO, site.library, k=1)
+    place = (at, at + len(sentence))
+    hit = dataclasses.replace(hit, article=article, start=place[0], end=place[1], passage=place)
+    before = article.text.index(context) if context else 0
+    return qa.Evidence(
+        hit, *spans[0], more=tuple(spans[1:]), context=(before, before + len(context)) if context else None
+    )
+
+
+@pytest.fixture
+def contradicted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked: two exact answers with their context, and another article that says otherwise."""
+    lead = evidence_in(site, "fire.txt", WATCHMAN, "Ruben Okafor", "2.15 a.m.", context=PASSENGERS)
+    other = evidence_in(site, "cheese.md", GOATS, "brown goats", "ninety days")
+    third = evidence_in(
+        site, "bridge.txt", "Drivers must go round by Stanfield, which takes forty minutes.", "Stanfield"
+    )
+
+    def said(question: str, *arguments: Any, **more: Any) -> qa.Answer:
+        text = "Ruben Okafor; 2.15 a.m."
+        return qa.Answer(question, True, text, 0.9, (lead, other, third), (), "", 0, contradicting=(other,))
+
+    monkeypatch.setattr("ui.desk.answer", said)
+
+
+def styles(page: Page, selector: str, name: str) -> str:
+    return str(page.locator(selector).first.evaluate(f"element => getComputedStyle(element).{name}"))
+
+
+@pytest.mark.usefixtures("contradicted")
+def test_every_exact_answer_and_the_context_are_marked_and_reopened(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    low = {"width": 1360, "height": 420}  # so that there is something to scroll
+    page = visit(site, viewport=low, reduced_motion="reduce")
+    ask(page, WHO)
+    expect(page.locator(".turn .answer")).to_have_text("Ruben Okafor; 2.15 a.m.")
+    expect(page.locator(".turn .lead mark.context")).to_have_text(PASSENGERS)
+    expect(page.locator(".turn .lead mark.sentence")).to_have_text(WATCHMAN)
+    expect(page.locator(".turn .lead .quote")).to_have_text(f"{PASSENGERS} {WATCHMAN}")
+
+    def opened() -> None:
+        expect(page.locator("#article mark.sentence mark.exact")).to_have_text(["Ruben Okafor", "2.15 a.m."])
+        assert marked(page) == WATCHMAN
+        expect(page.locator("#article mark.context")).to_have_text(PASSENGERS)
+        expect(page.locator(".turn .lead .open")).to_have_attribute("aria-current", "true")
+        assert page.locator("#article mark.exact").first.evaluate(
+            "element => element.getBoundingClientRect().top < innerHeight - 50"
+        )
+
+    opened()
+    page.locator(".turn .clippings .open").first.click()
+    expect(page.locator("#article h1")).to_have_text("Cheesemakers of the Vell valley win their name back")
+    assert marked(page) == GOATS
+    expect(page.locator("#article mark.exact")).to_have_text(["brown goats", "ninety days"])
+    expect(page.locator("#article mark.context")).to_have_count(0)
+    page.locator(".turn .lead .open").click()
+    opened()
+    # What screen readers are told is nowhere else: not in the text, and it does not stretch the page.
+    assert "[marked" not in page.locator("#article").inner_text()
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
+@pytest.mark.usefixtures("contradicted")
+@pytest.mark.parametrize("scheme", ["light", "dark", "forced"])
+def test_marks_are_told_apart_by_more_than_colour(site: Site, visit: Callable[..., Page], scheme: str) -> None:
+    options = {"forced_colors": "active"} if scheme == "forced" else {"color_scheme": scheme}
+    page = visit(site, **options)
+    ask(page, WHO)
+    assert marked(page) == WATCHMAN
+    keep(page, f"marks-{scheme}")
+    for place in ("#article", ".turn .lead"):
+        weights = [int(styles(page, f"{place} mark.{kind}", "fontWeight")) for kind in ("context", "sentence", "exact")]
+        assert weights[0] == weights[1] < weights[2]
+        lines = [
+            styles(page, f"{place} mark.{kind}", "textDecorationLine") for kind in ("context", "sentence", "exact")
+        ]
+        assert lines == ["underline", "none", "underline"]
+        assert styles(page, f"{place} mark.context", "textDecorationStyle") == "dotted"
+        grounds = [styles(page, f"{place} mark.{kind}", "backgroundColor") for kind in ("context", "sentence", "exact")]
+        assert len(set(grounds)) == 3
+
+
+@pytest.mark.usefixtures("contradicted")
+def test_an_article_that_says_otherwise_is_named_and_opened(site: Site, visit: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit(site)
+    ask(page, WHO)
+    expect(page.locator(".turn .otherwise")).to_have_text(
+        "Another article says otherwise: brown goats; ninety days (Upland Courier, 18 November 2022)"
+    )
+    expect(page.locator(".turn .lead .origin")).to_contain_text("Harbour Gazette · 4 March 2023")
+    expect(page.locator(".turn h3")).to_have_text(["Article that says otherwise", "More clippings"])
+    expect(page.locator(".turn .clippings .quote")).to_have_text(
+        [GOATS, "Drivers must go round by Stanfield, which takes forty minutes."]
+    )
+    keep(page, "otherwise-light")
+    page.locator(".turn .clippings .open").first.click()
+    expect(page.locator("#article .byline")).to_have_text("Upland Courier · 18 November 2022")
+    assert marked(page) == GOATS
+    expect(page.locator("#article mark.exact")).to_have_text(["brown goats", "ninety days"])
 
 
 def test_clicking_another_clipping_opens_it_and_marks_its_sentence(site: Site, visit: Callable[..., Page]) -> None:
@@ -165,7 +282,7 @@ def test_answers_can_be_narrowed_by_date_and_source(site: Site, visit: Callable[
     expect(page.locator(".turn .note")).to_have_text(NOTES)
     page.locator("#since input").fill("2023-03-04")
     ask(page, WHO, turn=1)
-    expect(page.locator(".turn").nth(1).locator(".answer")).to_have_text(WATCHMAN)
+    expect(page.locator(".turn").nth(1).locator(".answer")).to_have_text("Ruben Okafor")
     page.locator("#source input").click()
     page.get_by_role("option", name="Upland Courier").click()
     page.locator("#since input").fill("")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from index import add, open_index
+from index.articles import Article, parse_article
 from tests.browser_support import ARTICLES, BRIDGE, Site, serving
+from ui import render
 from ui.desk import Desk
 
 pytestmark = pytest.mark.model
@@ -62,6 +68,66 @@ def test_a_place_from_the_page_is_not_trusted(own: Site) -> None:
         assert "<mark" not in page
 
 
+def shelved(text: str) -> tuple[Desk, Article]:
+    """A desk over one article, without an index."""
+    article = dataclasses.replace(parse_article(text.encode(), "a.txt"), id=7)
+    library: Any = SimpleNamespace(generation=1, articles=lambda: [article], article=lambda number: article)
+    return Desk(library), article
+
+
+ANA = "T\n\nAna won. She wept and sang."
+MARKED_ANA = (
+    '<mark class="context" title="Read with the marked sentence">Ana won.</mark> <mark class="sentence">She '
+    '<mark class="exact">wept</mark> and <mark class="exact">sang</mark>.</mark>'
+)
+
+
+def test_opening_a_card_marks_what_it_marked() -> None:
+    desk, article = shelved(ANA)
+    said = render.clipping_at(article, 12, 30, [(25, 29), (16, 20)], (3, 11))
+    sent = dict(re.findall(r'data-(\w+)="([^"]*)"', render.place(said)))
+
+    assert sent == {"article": "7", "start": "12", "end": "30", "exact": "16-20 25-29", "context": "3-11"}
+    assert desk.open({**sent, "event": "open"}) == (render.article_page(article, said), 7)
+    assert f'<p dir="auto">{MARKED_ANA}</p>' in desk.open(sent)[0]
+
+
+@pytest.mark.parametrize(
+    ("exact", "context"),
+    [
+        (None, None),
+        ("", ""),
+        ("x", "x"),
+        ("16-20 x", "3-11 3"),  # one that is none spoils the rest
+        ("20-16", "11-3"),
+        ("-3-20", "-3-11"),
+        ("11-20 29-31", "0-0"),  # outside the sentence
+        ("12-30", "12-30"),  # all of it
+        ("9999999999-99999999999", "3-9999999999"),
+        ("9" * 5000 + "-3", "3-" + "9" * 5000),
+        ("16-20 " * 101, "3-999"),
+        ("１６-２０", "３-１１"),  # digits, but not ours
+        ("16.0-20.0", "3e0-11"),
+        (["16-20"], {"3": 11}),
+        (16.5, True),
+    ],
+)
+def test_nonsense_in_a_place_marks_the_sentence_alone(exact: object, context: object) -> None:
+    desk, _ = shelved(ANA)
+    page, shown = desk.open({"article": "7", "start": "12", "end": "30", "exact": exact, "context": context})
+
+    assert shown == 7
+    assert '<p dir="auto">Ana won. <mark class="sentence">She wept and sang.</mark></p>' in page
+
+
+@pytest.mark.parametrize(("start", "end"), [("0", "9" * 5000), ("1e3", "30"), (None, "30"), ("30", "12"), ([], {})])
+def test_without_a_sentence_nothing_is_marked(start: object, end: object) -> None:
+    desk, article = shelved(ANA)
+    place = {"article": "7", "start": start, "end": end, "exact": "16-20", "context": "3-11"}
+
+    assert desk.open(place) == (render.article_page(article), 7)
+
+
 def test_files_are_added_one_by_one_and_each_refusal_names_its_file(own: Site, tmp_path: Path) -> None:
     good = tmp_path / "new.txt"
     good.write_text("A heron moved in\n\nA heron named Gustav has moved into the fountain of Low Marsh.\n")
@@ -92,7 +158,8 @@ def test_a_pasted_article_is_askable_at_once_and_its_file_is_in_the_corpus(own: 
     assert added
     assert "Added A heron moved in." in told
     reply = desk.ask("Which heron has moved into the fountain?", (), since="2024-01-01", source="Marsh Post")
-    assert f'<mark class="sentence">{text}</mark>' in (reply.page or "")
+    page = re.sub('<mark class="exact">(.*?)</mark>', r"\1", reply.page or "")
+    assert f'<mark class="sentence">{text}</mark>' in page
     assert len(list(own.corpus.iterdir())) == 4
 
 

@@ -18,7 +18,7 @@ QUESTION = "What did the works cost?"
 def test_the_answer_is_printed_marked_with_its_source(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([QUESTION, "--index", str(index_path)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert f"[[{COST}]] Two thirds of it" in printed
+    assert "[[The works cost **3.4 million euros**.]] Two thirds of it" in printed
     start = BRIDGE.index(COST)
     assert f"(Test Wire, 2022-03-04, bridge.txt:{start}-{start + len(COST)})" in printed
 
@@ -31,10 +31,11 @@ def test_words_need_no_quoting(index_path: Path, capsys: pytest.CaptureFixture[s
 def test_json(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--json", "-k", "2", QUESTION, "--index", str(index_path)]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["found"], said["text"]) == (True, COST)
+    assert (said["found"], said["text"]) == (True, "3.4 million euros")
     assert len(said["evidence"]) == 2
     first = said["evidence"][0]
-    assert BRIDGE[first["start"] : first["end"]] == COST
+    assert BRIDGE[first["start"] : first["end"]] == said["text"]
+    assert first["sentence"]["text"] == COST
     assert first["sentence"]["article"] == {
         "file": "bridge.txt",
         "title": "Old bridge over the Lim reopens after repairs",
@@ -51,8 +52,8 @@ def test_several_questions_on_standard_input(
     assert main(["--json", "--index", str(index_path)]) == 1
     printed = capsys.readouterr()
     first, second = map(json.loads, printed.out.splitlines())
-    assert first["text"] == COST
-    assert second["text"].startswith("Late frost")
+    assert first["evidence"][0]["sentence"]["text"] == COST
+    assert second["evidence"][0]["sentence"]["text"].startswith("Late frost")
     assert printed.err.startswith("error: The question has 3,000 characters")
 
 
@@ -83,7 +84,7 @@ def test_text_cannot_steer_the_terminal(corpus: Path, index_path: Path, capsys: 
 
 
 def test_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from tests.test_evaluation import squad
+    from tests.questions import squad
 
     assert main(["evaluate", "--json", str(squad(tmp_path / "small.json"))]) == 0
     assert json.loads(capsys.readouterr().out)["sentence"]["fused"]["MRR"] == 1.0

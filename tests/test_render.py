@@ -1,8 +1,13 @@
-"""The HTML of the chat: what is marked, where it stands, and that articles cannot write any of it."""
+"""Answers as they are shown: what the chat's HTML marks, and where, and that articles cannot write any of it.
+
+The same answers as words in the terminal and as plain JSON values stand at the end.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import json
 import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -14,9 +19,15 @@ from hypothesis import strategies as st
 
 from index.articles import Article, parse_article
 from index.passages import paragraphs
+from qa import Answer, Evidence, Hit
+from qa.__main__ import _in_words
+from qa.answering import Span
+from qa.plain import answer_row
+from qa.retriever import Signals
 from tests.browser_support import FIRE, HOSTILE, HOSTILE_FILE, HOSTILE_TITLE
+from tests.conftest import HARVEST
 from ui import render, shelf
-from ui.render import Clipping
+from ui.render import Clipping, clipping_at
 
 SENTENCE = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
 
@@ -29,7 +40,7 @@ class Reading(HTMLParser):
         self.tags: set[str] = set()
         self.attributes: set[str] = set()
         self.text = ""
-        self.marked = {"sentence": "", "exact": ""}
+        self.marked = {"sentence": "", "exact": "", "context": ""}
         self._open: list[str] = []
         self.feed(html)
         self.close()
@@ -54,39 +65,42 @@ def article(text: str = FIRE, name: str = "fire.txt") -> Article:
     return parse_article(text.encode(), name)
 
 
-def clipping(of: Article, sentence: str, exact: str = "") -> Clipping:
-    start = of.text.index(sentence)
-    exact_start = of.text.index(exact, start) if exact else 0
-    return Clipping(of, start, start + len(sentence), exact_start, exact_start + len(exact))
+def span(of: Article, words: str, after: int = 0) -> Span:
+    start = of.text.index(words, after)
+    return start, start + len(words)
 
 
-def answer_of(*clippings: Clipping, found: bool = True, **more: Any) -> Any:
-    hits = [SimpleNamespace(article=c.article, start=c.start, end=c.end) for c in clippings]
-    evidence = [
-        SimpleNamespace(hit=h, start=c.exact_start, end=c.exact_end) for h, c in zip(hits, clippings, strict=True)
-    ]
-    values: dict[str, Any] = {
-        "question": "Who rang?",
-        "found": found,
-        "confidence": 0.9,
-        "evidence": tuple(evidence if found else ()),
-        "nearest": tuple(() if found else hits),
-        "reason": "",
-        "undated_excluded": 0,
-    }
-    return SimpleNamespace(**values | more)
+def clipping(of: Article, sentence: str, *exact: str, context: str = "") -> Clipping:
+    start, end = span(of, sentence)
+    return clipping_at(
+        of, start, end, [span(of, words, start) for words in exact], span(of, context) if context else None
+    )
+
+
+def evidence_of(said: Clipping) -> Evidence:
+    place = (said.start, said.end)
+    first, *more = said.exact or (place,)
+    return Evidence(Hit(said.article, *place, 1.0, Signals(0, 0, 0, 0, 0), place), *first, tuple(more), said.context)
+
+
+def answer_of(*clippings: Clipping, found: bool = True, **more: Any) -> Answer:
+    evidence = tuple(evidence_of(said) for said in clippings)
+    given: dict[str, Any] = {"question": "Who rang?", "confidence": 0.9, "reason": "", "undated_excluded": 0} | more
+    if not found:
+        return Answer(found=False, text="", evidence=(), nearest=tuple(one.hit for one in evidence), **given)
+    return Answer(found=True, text="; ".join(clippings[0].said), evidence=evidence, nearest=(), **given)
 
 
 def test_the_sentence_is_marked_and_the_exact_answer_within_it() -> None:
     page = Reading(render.article_page(article(), clipping(article(), SENTENCE, "Ruben Okafor")))
 
-    assert page.marked == {"sentence": SENTENCE, "exact": "Ruben Okafor"}
+    assert page.marked == {"sentence": SENTENCE, "exact": "Ruben Okafor", "context": ""}
 
 
 def test_a_sentence_that_is_itself_the_answer_is_marked_once() -> None:
     page = Reading(render.article_page(article(), clipping(article(), SENTENCE, SENTENCE)))
 
-    assert page.marked == {"sentence": SENTENCE, "exact": ""}
+    assert page.marked == {"sentence": SENTENCE, "exact": "", "context": ""}
 
 
 def test_the_second_of_two_like_sentences_is_marked_in_its_own_place() -> None:
@@ -129,6 +143,190 @@ def test_an_answer_that_is_a_sentence_is_not_said_twice() -> None:
 
     assert Reading(html).text.count("Ruben Okafor") == 1
     assert 'class="answer whole"' in html
+
+
+CONTEXT = "Late frost has destroyed most of the plum blossom around Valjevo, growers said on Wednesday."
+CROP = "The cooperative’s head, Petar Ilić, expects a crop of 9,000 tonnes instead of the usual 25,000."
+
+
+def sentence_with(*pieces: str) -> str:
+    """The HTML of a marked sentence of these pieces, in which the second, the fourth and so on are exact answers."""
+    html = [f'<mark class="exact">{piece}</mark>' if n % 2 else piece for n, piece in enumerate(pieces)]
+    return f'<mark class="sentence">{"".join(html)}</mark>'
+
+
+def context_of(html: str) -> str:
+    return f'<mark class="context" title="Read with the marked sentence">{html}</mark>'
+
+
+def test_several_exact_answers_are_all_said_and_each_is_marked() -> None:
+    said = clipping(article(HARVEST), CROP, "25,000", "9,000 tonnes")
+    crop = sentence_with(
+        "The cooperative’s head, Petar Ilić, expects a crop of ",
+        "9,000 tonnes",
+        " instead of the usual ",
+        "25,000",
+        ".",
+    )
+
+    assert f'<p dir="auto">{crop}</p>' in render.article_page(said.article, said)
+    turn = render.turn(answer_of(said))
+    assert '<p class="answer" dir="auto">9,000 tonnes; 25,000</p>' in turn
+    assert f'<span class="quote" dir="auto">{crop}</span>' in turn
+
+
+def test_exact_answers_are_escaped_one_by_one() -> None:
+    of = article("Title\n\nIt says <script>x</script> or ${7*7} & `y`.")
+    said = clipping(of, "It says <script>x</script> or ${7*7} & `y`.", "<script>x</script>", "${7*7}", "& `y`")
+    script, sum_, rest = "&lt;script&gt;x&lt;/script&gt;", "&#36;&#123;7*7&#125;", "&amp; &#96;y&#96;"
+
+    assert f"{sentence_with('It says ', script, ' or ', sum_, ' ', rest, '.')}</p>" in render.article_page(of, said)
+    assert f'<p class="answer" dir="auto">{script}; {sum_}; {rest}</p>' in render.turn(answer_of(said))
+
+
+@pytest.mark.parametrize(
+    ("exact", "pieces"),
+    [
+        ([(0, 1), (5, 6)], ("", "a", " b c", "d", "")),  # at the sentence's edges
+        ([(0, 3), (2, 5)], ("", "a b c", "d")),  # overlapping
+        ([(2, 3), (0, 5)], ("", "a b c", "d")),  # one within another
+        ([(2, 3), (2, 3)], ("a ", "b", " cd")),  # the same twice
+        ([(0, 3), (3, 5)], ("", "a b", "", " c", "d")),  # adjacent
+        ([(0, 3), (3, 6)], ("", "a b", "", " cd", "")),  # adjacent, and together all of it
+        ([(0, 6)], ("a b cd",)),  # the whole sentence
+        ([(0, 6), (2, 3)], ("a b cd",)),
+        ([(0, 4), (2, 6)], ("a b cd",)),  # overlapping, and together all of it
+        ([(-1, 2), (4, 9), (7, 8), (3, 3), (5, 4)], ("a b cd",)),  # outside, empty, the wrong way round
+    ],
+)
+def test_exact_answers_that_touch_overlap_or_do_not_fit(exact: list[Span], pieces: tuple[str, ...]) -> None:
+    of = article("T\n\nx a b cd y")
+    said = clipping_at(of, 5, 11, [(5 + start, 5 + end) for start, end in exact])
+
+    assert f'<p dir="auto">x {sentence_with(*pieces)} y</p>' in render.article_page(of, said)
+
+
+def test_an_exact_answer_over_two_paragraphs_is_marked_in_both() -> None:
+    of = article("Title\n\nOne two three.\n\nFour five six.")
+    html = render.article_page(of, clipping(of, "two three.\n\nFour five", "three.\n\nFour"))
+
+    assert (
+        f'<p dir="auto">One {sentence_with("two ", "three.", "")}</p>'
+        f'<p dir="auto">{sentence_with("", "Four", " five")} six.</p>'
+    ) in html
+
+
+def test_the_context_is_marked_apart_in_its_own_paragraph() -> None:
+    said = clipping(article(HARVEST), CROP, "25,000", context=CONTEXT)
+    crop = sentence_with(
+        "The cooperative’s head, Petar Ilić, expects a crop of 9,000 tonnes instead of the usual ", "25,000", "."
+    )
+    assert (
+        f'<p dir="auto">{context_of(CONTEXT)} About 600 farms are hit.</p><p dir="auto">{crop}</p>'
+    ) in render.article_page(said.article, said)
+    assert f'<span class="quote" dir="auto">{context_of(CONTEXT)} … {crop}</span>' in render.turn(answer_of(said))
+
+
+def test_the_context_stands_where_it_does_in_the_article() -> None:
+    of = article("Title\n\nAna <b> won. She wept. It rained.")
+    before = clipping(of, "She wept.", "wept", context="Ana <b> won.")
+    after = clipping(of, "She wept.", "wept", context="It rained.")
+    wept = sentence_with("She ", "wept", ".")
+
+    assert f'<p dir="auto">{context_of("Ana &lt;b&gt; won.")} {wept} It rained.</p>' in render.article_page(of, before)
+    assert f'<p dir="auto">Ana &lt;b&gt; won. {wept} {context_of("It rained.")}</p>' in render.article_page(of, after)
+    assert f">{context_of('Ana &lt;b&gt; won.')} {wept}</span>" in render.turn(answer_of(before))
+    assert f">{wept} {context_of('It rained.')}</span>" in render.turn(answer_of(after))
+
+
+def test_a_context_over_two_paragraphs_and_one_in_the_title() -> None:
+    of = article("A strike begins\n\nOne two.\n\nThree four. It goes on.")
+    html = render.article_page(of, clipping(of, "It goes on.", context="two.\n\nThree four."))
+    assert (
+        f'One {context_of("two.")}</p><p dir="auto">{context_of("Three four.")} {sentence_with("It goes on.")}' in html
+    )
+    html = render.article_page(of, clipping(of, "One two.", context="A strike begins"))
+    assert f'<h1 tabindex="-1" dir="auto">{context_of("A strike begins")}</h1>' in html
+
+
+def test_only_the_lead_shows_the_context_and_a_whole_sentence_then_stands_beside_it() -> None:
+    said = clipping(article(HARVEST), CROP, context=CONTEXT)
+    html = render.turn(answer_of(said, clipping(article(), SENTENCE, context="Nobody was hurt.")))
+
+    assert f'<p class="answer whole" dir="auto">{CROP}</p>' in html
+    assert f'<span class="quote" dir="auto">{context_of(CONTEXT)} … {sentence_with(CROP)}</span>' in html
+    assert f'<span class="quote" dir="auto">{sentence_with(SENTENCE)}</span>' in html
+    assert html.count("Nobody was hurt.") == 0
+
+
+@pytest.mark.parametrize("context", [(0, 0), (5, 2), (-4, 3), (0, 10_000), (20, 40), (30, 31)])
+def test_a_context_that_is_none_or_that_meets_the_sentence_is_not_marked(context: Span) -> None:
+    assert clipping_at(article(), 25, 35, [], context) == Clipping(article(), 25, 35)
+
+
+def test_a_citation_is_the_sentence_whatever_is_marked_in_it() -> None:
+    said = clipping(article(HARVEST), CROP, "25,000", "9,000 tonnes", context=CONTEXT)
+
+    assert render.citation(said) == f"“{CROP}” (Plum growers fear for their harvest, Test Post, 11 May 2022)"
+
+
+def test_a_place_carries_every_span() -> None:
+    of = dataclasses.replace(article("T\n\nAna won. She wept and sang."), id=7)
+    said = clipping(of, "She wept and sang.", "sang", "wept", context="Ana won.")
+    place = 'data-article="7" data-start="12" data-end="30" data-exact="16-20 25-29" data-context="3-11"'
+
+    assert render.place(said) == place
+    assert f'<article class="page" {place}>' in render.article_page(of, said)
+    bare = 'data-article="7" data-start="12" data-end="30" data-exact="" data-context=""'
+    assert render.place(Clipping(of, 12, 30)) == bare
+
+
+def told(of: Article, *exact: str) -> Evidence:
+    return evidence_of(clipping(of, CROP, *exact))
+
+
+def test_another_article_that_says_otherwise_is_named_and_shown_once() -> None:
+    lead, other = clipping(article(), SENTENCE, "Ruben Okafor"), clipping(article(HARVEST), CROP, "25,000")
+    third = clipping(article(), "Nobody was hurt.")
+    html = render.turn(answer_of(lead, other, third, contradicting=(told(other.article, "25,000"),)))
+
+    assert (
+        '<p class="otherwise">Another article says otherwise: <bdi class="other">25,000</bdi> '
+        '(<bdi>Test Post</bdi>, <time datetime="2022-05-11">11 May 2022</time>)</p>'
+        '<h3 class="more">Article that says otherwise</h3><ul class="clippings"><li>'
+    ) in html
+    assert re.findall(r'<h3 class="more">(.*?)</h3>', html) == ["Article that says otherwise", "More clippings"]
+    assert html.count(render.card(other)) == html.count(render.card(third)) == 1
+    assert html.index(render.card(lead, lead=True)) < html.index(render.card(other)) < html.index(render.card(third))
+    assert html.count('data-event="open"') == 3
+
+
+def test_several_that_say_otherwise_each_with_its_source_and_date_or_title() -> None:
+    dated, undated = article(HARVEST), article(f"A bad year\n\n{CROP}", "year.txt")
+    no_source = dataclasses.replace(dated, path="b.txt", source=None)
+    no_date = dataclasses.replace(dated, path="c.txt", date=None)
+    against = (told(dated, "25,000", "9,000"), told(undated, "9,000"), told(no_source, "9,000"), told(no_date, CROP))
+    html = render.turn(answer_of(clipping(article(), SENTENCE), contradicting=against))
+    line = Reading(html[html.index('<p class="otherwise">') : html.index('<h3 class="more">')]).text
+
+    assert line == (
+        "Other articles say otherwise: 9,000; 25,000 (Test Post, 11 May 2022); 9,000 (A bad year); "
+        f"9,000 (11 May 2022); {CROP} (Test Post, Plum growers fear for their harvest)"
+    )
+    assert re.findall(r'<h3 class="more">(.*?)</h3>', html) == ["Articles that say otherwise"]
+    assert html.count('data-event="open"') == 5
+
+
+def test_two_sentences_of_one_article_are_one_article_that_says_otherwise() -> None:
+    other = article(HARVEST)
+    against = (told(other, "25,000"), evidence_of(clipping(other, "About 600 farms are hit.", "600")))
+    html = render.turn(answer_of(clipping(article(), SENTENCE), contradicting=against))
+
+    assert "Another article says otherwise: " in html
+
+
+def test_an_answer_that_nothing_contradicts_says_nothing_of_it() -> None:
+    assert "otherwise" not in render.turn(answer_of(clipping(article(), SENTENCE, "Ruben Okafor")))
 
 
 def test_at_most_four_more_clippings_follow() -> None:
@@ -178,19 +376,21 @@ ALLOWED_TAGS = set("article section header footer h1 h2 h3 p div span bdi mark t
 
 ALLOWED_ATTRIBUTES = set(
     "aria-hidden aria-label aria-live class datetime dir hidden max role tabindex title type value data-article "
-    "data-citation data-confirm data-end data-event data-exact-end data-exact-start data-keep data-question "
-    "data-start".split()
+    "data-citation data-confirm data-context data-end data-event data-exact data-keep data-question data-start".split()
 )
 
 
 def test_hostile_text_in_every_place_is_only_text() -> None:
     of = article(HOSTILE, HOSTILE_FILE)
     sentence = of.text[of.text.index("The zeppelin") : of.text.index(" at dusk.") + 9]
-    said = clipping(of, sentence, '& "quotes"')
+    second = of.text[of.text.index("A second") : of.text.index(" nothing more.") + 14]
+    said = clipping(of, sentence, "<script>window.pwned=4</script>", "${alert(3)}", '& "quotes"', context=second)
+    other = dataclasses.replace(of, date=None, path=f"other {HOSTILE_FILE}")
+    against = clipping(other, second, '<h1 id="owned">broken</h1>')
     row: Any = SimpleNamespace(id=1, path=of.path, title=of.title, date=of.date, source=of.source)
     pages = [
         render.article_page(of, said),
-        render.turn(answer_of(said, question=HOSTILE_TITLE)),
+        render.turn(answer_of(said, question=HOSTILE_TITLE, contradicting=(evidence_of(against),))),
         render.notice(HOSTILE_TITLE, HOSTILE_TITLE),
         shelf.shelf([row]),
         shelf.shelf([row], HOSTILE_TITLE),
@@ -207,7 +407,11 @@ def test_hostile_text_in_every_place_is_only_text() -> None:
         assert "javascript:" not in html
     page = Reading(pages[0])
     assert page.marked["sentence"] == sentence.replace("\u202e", "U+202E").replace("\u202c", "U+202C")
-    assert page.marked["exact"] == '& "quotes"'
+    assert page.marked["exact"] == '<script>window.pwned=4</script>${alert(3)}& "quotes"'
+    assert page.marked["context"] == second
+    turn = Reading(pages[1])
+    assert '<script>window.pwned=4</script>; ${alert(3)}; & "quotes"' in turn.text
+    assert 'Another article says otherwise: <h1 id="owned">broken</h1> ("><svg onload=' in turn.text
     assert '<img src=x onerror="window.pwned=1"> ${alert(1)} {{constructor}} U+202Etxt.exe' in page.text
 
 
@@ -222,16 +426,32 @@ def test_escaped_text_reads_as_the_text(text: str) -> None:
     assert Reading(render.escape(plain)).text == plain
 
 
-@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
-def test_wherever_the_spans_lie_the_text_stays_whole_and_the_marks_are_slices(a: int, b: int, c: int, d: int) -> None:
-    of = article(HOSTILE.replace("\u202e", "").replace("\u202c", ""))
-    start = of.body_start
-    said = Clipping(of, start + min(a, b), start + max(a, b), start + min(c, d), start + max(c, d))
-    read = Reading(render.slices(of.text, start, len(of.text), said))
+PLAIN_HOSTILE = HOSTILE.replace("\u202e", "").replace("\u202c", "")
+SPANS = st.tuples(st.integers(-9, 600), st.integers(-9, 600))
 
-    assert read.text == of.text[start:]
+
+@given(SPANS, st.lists(SPANS, max_size=6), st.none() | SPANS)
+def test_wherever_the_spans_lie_the_text_stays_whole_and_the_marks_are_slices(
+    sentence: Span, exact: list[Span], context: Span | None
+) -> None:
+    of = article(PLAIN_HOSTILE)
+    start, end = (min(max(place, 0), len(of.text)) for place in sorted(sentence))
+    said = clipping_at(of, start, end, exact, context)
+    read = Reading(render.slices(of.text, 0, len(of.text), said))
+
+    assert read.text == of.text
     assert read.marked["sentence"] == said.sentence
-    assert read.marked["exact"] == (of.text[said.exact_start : said.exact_end] if said.has_exact else "")
+    good = [(a, b) for a, b in exact if start <= a < b <= end]
+    inside = {at for a, b in good for at in range(a, b)}
+    if said.exact:
+        assert read.marked["exact"] == "".join(of.text[at] for at in sorted(inside))
+    else:
+        assert read.marked["exact"] == ""
+        assert not good or inside == set(range(start, end))
+    first, last = context or (0, 0)
+    beside = 0 <= first < last <= len(of.text) and (last <= start or end <= first)
+    assert read.marked["context"] == (of.text[first:last] if beside else "")
+    assert clipping_at(of, start, end, said.exact, said.context) == said
 
 
 def test_only_web_addresses_become_links() -> None:
@@ -270,3 +490,102 @@ def test_a_long_library_is_cut_and_says_so() -> None:
 
     assert "1,005 more articles: search to find them." in shelf.shelf(rows)
     assert shelf.shelf(rows).count('data-event="remove"') == shelf.MAX_ROWS
+
+
+# The same answers for the terminal and for programs
+
+
+def words(said: Answer, colour: bool = False) -> list[str]:
+    """The terminal's words, each paragraph on one line."""
+    return [" ".join(block.split()) for block in _in_words(said, colour).split("\n\n")]
+
+
+def test_the_terminal_says_the_exact_answers_then_the_passage_with_them_marked() -> None:
+    said = clipping(article(HARVEST), CROP, "25,000", "9,000 tonnes")
+    start, end = said.start, said.end
+    about = f"Plum growers fear for their harvest (Test Post, 2022-05-11, fire.txt:{start}-{end}) sure: 90%"
+    evidence = evidence_of(said)
+    body = (said.article.body_start, len(said.article.text))
+    in_body = dataclasses.replace(evidence, hit=dataclasses.replace(evidence.hit, passage=body))
+    answer = dataclasses.replace(answer_of(said), evidence=(in_body,))
+    before = f"{CONTEXT} About 600 farms are hit."
+    after = "Insurance covers hail but not frost."
+
+    crop = "The cooperative’s head, Petar Ilić, expects a crop of {}9,000 tonnes{} instead of the usual {}25,000{}."
+    in_stars, in_bold = crop.format(*["**"] * 4), crop.format(*["\x1b[1;4m", "\x1b[22;24m"] * 2)
+
+    assert words(answer) == ["? Who rang?", "9,000 tonnes; 25,000", f"{before} [[{in_stars}]] {after} {about}"]
+    assert words(answer, colour=True) == [
+        "? Who rang?",
+        "\x1b[1m9,000 tonnes; 25,000\x1b[0m",
+        f"{before} \x1b[7m{in_bold}\x1b[0m {after} {about}",
+    ]
+
+
+def test_the_terminal_says_a_whole_sentence_once() -> None:
+    said = words(answer_of(clipping(article(), SENTENCE)))
+
+    assert said[1].startswith(f"[[{SENTENCE}]] Fire destroys")
+    assert len(said) == 2
+
+
+def test_the_terminal_shows_a_context_outside_the_passage() -> None:
+    said = words(answer_of(clipping(article(HARVEST), CROP, "25,000", context=CONTEXT)))
+
+    assert said[2].startswith(f"{CONTEXT} About 600 farms are hit. [[The cooperative’s")
+
+
+def test_the_terminal_tells_who_says_otherwise_and_does_not_repeat_them() -> None:
+    lead, other = (
+        clipping(article(), SENTENCE, "Ruben Okafor"),
+        clipping(article(HARVEST, "harvest.txt"), CROP, "25,000"),
+    )
+    third = clipping(article(), "Nobody was hurt.")
+    said = words(answer_of(lead, other, third, contradicting=(evidence_of(other),)))
+    place = f"harvest.txt:{other.start}-{other.end}"
+
+    assert said[3] == (
+        "otherwise: - The cooperative’s head, Petar Ilić, expects a crop of 9,000 tonnes instead of the usual "
+        f"**25,000**. Plum growers fear for their harvest (Test Post, 2022-05-11, {place})"
+    )
+    assert said[4].startswith("also: - Nobody was hurt. Fire destroys")
+    assert len(said) == 5
+
+
+def test_an_exact_answer_cannot_steer_the_terminal() -> None:
+    of = article("Title\n\nHe \x1b[31mpainted\x1b[0m\nit\u202e all \x07red.")
+    said = clipping(of, of.text[of.body_start :], "\x1b[31mpainted\x1b[0m\nit\u202e", "\x07red")
+    shown = _in_words(answer_of(said), colour=False)
+
+    assert "[[He ** [31mpainted [0m it ** all ** red**.]]" in " ".join(shown.split())
+    assert not re.search("[\x1b\x07\u202e]", shown)
+    assert set(re.findall(r"\x1b\[[\d;]*m", _in_words(answer_of(said), colour=True))) == {
+        "\x1b[1m",
+        "\x1b[0m",
+        "\x1b[7m",
+        "\x1b[1;4m",
+        "\x1b[22;24m",
+    }
+
+
+def test_rows_hold_every_span_with_its_text() -> None:
+    of = article("T\n\nAna won. She wept and sang.", "a.txt")
+    lead = clipping(of, "She wept and sang.", "sang", "wept", context="Ana won.")
+    against = clipping(article(HARVEST), CROP, "25,000")
+    row = answer_row(answer_of(lead, against, contradicting=(evidence_of(against),)))
+
+    first, second = row["evidence"]
+    assert first["sentence"].pop("article")["file"] == "a.txt"
+    assert first == {
+        "text": "wept",
+        "start": 16,
+        "end": 20,
+        "more": [{"text": "sang", "start": 25, "end": 29}],
+        "sentence": {"text": "She wept and sang.", "start": 12, "end": 30, "score": 1.0},
+        "context": {"text": "Ana won.", "start": 3, "end": 11},
+    }
+    assert (second["text"], second["more"], second["context"]) == ("25,000", [], None)
+    assert row["text"] == "wept; sang"
+    assert row["contradicting"] == [second]
+    assert json.loads(json.dumps(row)) == row
+    assert answer_row(answer_of(lead))["contradicting"] == []

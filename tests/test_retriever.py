@@ -20,7 +20,8 @@ from index.store import EncodedArticle, Store
 from index.tokens import load_encoding
 from qa import retrieve
 from qa.parameters import Weights
-from qa.retriever import Signals, fuse, read_question
+from qa.question import read_question
+from qa.retriever import Signals, fuse
 from tests.conftest import BRIDGE, HARVEST, write
 
 FROST = "Late frost has destroyed most of the plum blossom around Valjevo, growers said on Wednesday."
@@ -159,7 +160,9 @@ def test_words_that_every_question_has_are_no_terms(library: Library) -> None:
 
 def test_the_fused_score_is_the_weighted_sum() -> None:
     signals = Signals(dense_sentence=0.5, dense_passage=0.25, bm25_sentence=8.0, bm25_passage=4.0, length=3.0)
-    weights = Weights(dense_sentence=10.0, dense_passage=4.0, bm25_sentence=-0.5, bm25_passage=0.25, length=0.75)
+    weights = Weights(
+        dense_sentence=10.0, dense_passage=4.0, bm25_sentence=-0.5, bm25_passage=0.25, length=0.75, reader=9.0
+    )
     rows = np.array([astuple(signals), (1.0, 0.0, 0.0, 0.0, 0.0)])
     assert fuse(rows, weights).tolist() == [10 * 0.5 + 4 * 0.25 - 0.5 * 8 + 0.25 * 4 + 0.75 * 3, 10.0]
 

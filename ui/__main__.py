@@ -12,6 +12,7 @@ from index import open_index
 from index.encoder import preload
 from index.errors import ClippingsError
 from index.library import default_path
+from qa.reader import preload_reader
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         preload(Path(options.index))  # while gradio comes up
+        preload_reader()
         library = open_index(options.index)
         from ui.app import create_app, serve  # late: gradio takes seconds, and an error above should not
         from ui.watch import watching

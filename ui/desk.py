@@ -6,6 +6,7 @@ This is a boundary: it catches ``ClippingsError`` and puts its message where the
 from __future__ import annotations
 
 import datetime
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +23,15 @@ if TYPE_CHECKING:
     from index.articles import Article
     from index.library import Library
     from index.store import ArticleInfo
+    from qa.answering import Span
 
 MAX_TURNS = 50
 """Older turns leave the page; they are kept nowhere else."""
+
+MAX_SPANS = 100
+"""Exact answers of one sentence that are taken from the page."""
+
+_SPAN = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +91,13 @@ class Desk:
         article = self._article(place)
         if article is None:
             return render.article_gone(), None
-        spans = [_int(place.get(name)) for name in ("start", "end", "exactStart", "exactEnd")]
-        start, end, exact_start, exact_end = (span if span is not None else 0 for span in spans)
+        start, end = _int(place.get("start")), _int(place.get("end"))
         clipping = None
-        if 0 <= start < end <= len(article.text):
-            clipping = render.Clipping(article, start, end, exact_start, exact_end)
+        if start is not None and end is not None and 0 <= start < end <= len(article.text):
+            context = _spans(place.get("context"))
+            clipping = render.clipping_at(
+                article, start, end, _spans(place.get("exact")), context[0] if context else None
+            )
         return render.article_page(article, clipping), article.id
 
     def add_files(self, paths: Sequence[str]) -> Iterator[str]:
@@ -168,3 +177,12 @@ def _int(value: object) -> int | None:
         return int(str(value))
     except ValueError:
         return None
+
+
+def _spans(value: object) -> list[Span]:
+    """Spans as ``render.place`` writes them, or none if anything else came from the page."""
+    words = str(value or "").split()
+    found = [span for word in words if (span := _SPAN.fullmatch(word))]
+    if len(found) != len(words) or len(found) > MAX_SPANS:
+        return []
+    return [(int(span[1]), int(span[2])) for span in found]

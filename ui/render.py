@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from html import escape as _escape_html
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     from index.articles import Article
     from index.store import ArticleInfo
     from qa import Answer, Evidence, Hit
+    from qa.answering import Span
 
 MAX_CLIPPINGS = 5
 """The answering sentence and up to four more."""
+
+READ_WITH = "Read with the marked sentence"
+"""What a mark of the context is for; style.css has screen readers say it."""
 
 _MONTHS = "January February March April May June July August September October November December".split()
 _TEMPLATE_SIGNS = {"`": "&#96;", "$": "&#36;", "{": "&#123;", "}": "&#125;"}
@@ -35,26 +40,53 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Clipping:
-    """A sentence in its article, ``article.text[start:end]``, and the exact answer within it.
-
-    The exact answer is ``article.text[exact_start:exact_end]``; an empty span means that none is known.
-    """
+    """A sentence in its article, ``article.text[start:end]``, and what to mark with it; see ``clipping_at``."""
 
     article: Article
     start: int
     end: int
-    exact_start: int = 0
-    exact_end: int = 0
+    exact: tuple[Span, ...] = ()
+    """The exact answers within the sentence, in its order and apart; none where the whole of it answers."""
+    context: Span | None = None
+    """The sentence beside it without which it is not understood."""
 
     @property
     def sentence(self) -> str:
         return self.article.text[self.start : self.end]
 
     @property
-    def has_exact(self) -> bool:
-        """Whether a part of the sentence, and not all of it, is the exact answer."""
-        inside = self.start <= self.exact_start < self.exact_end <= self.end
-        return inside and (self.exact_start, self.exact_end) != (self.start, self.end)
+    def sentences(self) -> list[Span]:
+        """The sentence and its context, in the text's order."""
+        return sorted([(self.start, self.end), *([self.context] if self.context else [])])
+
+    @property
+    def said(self) -> list[str]:
+        """What it answers: its exact answers, or else the sentence."""
+        return [self.article.text[start:end] for start, end in self.exact] or [self.sentence]
+
+
+def clipping_at(
+    article: Article, start: int, end: int, exact: Iterable[Span] = (), context: Span | None = None
+) -> Clipping:
+    """A clipping with what can be marked of these spans: overlapping answers become one, misplaced spans are left out.
+
+    An answer has to lie within the sentence, the context beside it.
+    """
+    apart: list[Span] = []
+    for first, last in sorted(exact):
+        if not start <= first < last <= end:
+            continue
+        if apart and first < apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(apart[-1][1], last))
+        else:
+            apart.append((first, last))
+    if apart == [(start, end)]:
+        apart = []
+    if context and not (0 <= context[0] < context[1] <= len(article.text)):
+        context = None
+    if context and context[0] < end and start < context[1]:
+        context = None
+    return Clipping(article, start, end, tuple(apart), context)
 
 
 def clipping_of_hit(hit: Hit) -> Clipping:
@@ -63,7 +95,8 @@ def clipping_of_hit(hit: Hit) -> Clipping:
 
 def clipping_of_evidence(evidence: Evidence) -> Clipping:
     hit = evidence.hit
-    return Clipping(hit.article, hit.start, hit.end, evidence.start, evidence.end)
+    exact = ((evidence.start, evidence.end), *evidence.more)
+    return clipping_at(hit.article, hit.start, hit.end, exact, evidence.context)
 
 
 # Text
@@ -109,23 +142,31 @@ def inline(text: str) -> str:
 
 
 def slices(text: str, start: int, end: int, clipping: Clipping | None) -> str:
-    """``text[start:end]`` as HTML, with what it holds of the clipping's sentence and exact answer marked."""
-    if clipping is None or clipping.end <= start or end <= clipping.start:
+    """``text[start:end]`` as HTML, with what it holds of the clipping marked."""
+    if clipping is None:
         return escape(text[start:end])
-    first, last = max(start, clipping.start), min(end, clipping.end)
-    return (
-        f"{escape(text[start:first])}"
-        f'<mark class="sentence">{with_exact(text, first, last, clipping)}</mark>'
-        f"{escape(text[last:end])}"
-    )
+    html, at = [], start
+    for first, last in _within(start, end, clipping.sentences):
+        html += [escape(text[at:first]), marked(text, first, last, clipping)]
+        at = last
+    return "".join([*html, escape(text[at:end])])
 
 
-def with_exact(text: str, start: int, end: int, clipping: Clipping) -> str:
-    """``text[start:end]`` as HTML, with what it holds of the exact answer marked."""
-    first, last = max(start, clipping.exact_start), min(end, clipping.exact_end)
-    if not clipping.has_exact or last <= first:
-        return escape(text[start:end])
-    return f'{escape(text[start:first])}<mark class="exact">{escape(text[first:last])}</mark>{escape(text[last:end])}'
+def marked(text: str, start: int, end: int, clipping: Clipping) -> str:
+    """``text[start:end]``, which is of the clipping's sentence or of its context, as a mark."""
+    if not clipping.start <= start < clipping.end:
+        return f'<mark class="context" title="{READ_WITH}">{escape(text[start:end])}</mark>'
+    html, at = [], start
+    for first, last in _within(start, end, clipping.exact):
+        html += [escape(text[at:first]), f'<mark class="exact">{escape(text[first:last])}</mark>']
+        at = last
+    return f'<mark class="sentence">{"".join([*html, escape(text[at:end])])}</mark>'
+
+
+def _within(start: int, end: int, spans: Iterable[Span]) -> list[Span]:
+    """What of the spans lies in ``[start, end)``."""
+    cut = [(max(start, first), min(end, last)) for first, last in spans]
+    return [(first, last) for first, last in cut if first < last]
 
 
 def day(date: datetime.date) -> str:
@@ -145,8 +186,12 @@ def byline(article: Article | ArticleInfo) -> str:
     """Source and date of an article, as far as they are known."""
     parts = [f'<span class="source">{inline(article.source)}</span>'] if article.source else []
     if article.date:
-        parts.append(f'<time datetime="{article.date.isoformat()}">{day(article.date)}</time>')
+        parts.append(_time(article.date))
     return ' <span class="dot" aria-hidden="true">·</span> '.join(parts)
+
+
+def _time(date: datetime.date) -> str:
+    return f'<time datetime="{date.isoformat()}">{day(date)}</time>'
 
 
 def origin(article: Article) -> str:
@@ -171,14 +216,22 @@ def place(clipping: Clipping) -> str:
     """The attributes by which a button opens a clipping, and the open article is recognised."""
     return (
         f'data-article="{clipping.article.id}" data-start="{clipping.start}" data-end="{clipping.end}" '
-        f'data-exact-start="{clipping.exact_start}" data-exact-end="{clipping.exact_end}"'
+        f'data-exact="{_numbers(clipping.exact)}" '
+        f'data-context="{_numbers([clipping.context] if clipping.context else [])}"'
     )
 
 
+def _numbers(spans: Iterable[Span]) -> str:
+    return " ".join(f"{start}-{end}" for start, end in spans)
+
+
 def card(clipping: Clipping, *, with_sentence: bool = True, lead: bool = False) -> str:
-    """A clipping to click: the sentence with its origin opens the article, one more button copies it."""
-    sentence = with_exact(clipping.article.text, clipping.start, clipping.end, clipping)
-    quoted = f'<span class="quote" dir="auto">{sentence}</span>' if with_sentence else ""
+    """A clipping to click: the sentence with its origin opens the article, one more button copies it.
+
+    The lead shows the sentence with its context.
+    """
+    sentences = clipping.sentences if lead else [(clipping.start, clipping.end)]
+    quoted = f'<span class="quote" dir="auto">{_in_a_row(clipping, sentences)}</span>' if with_sentence else ""
     return (
         f'<div class="clipping{" lead" if lead else ""}">'
         f'<button type="button" class="open" data-event="open" {place(clipping)}>'
@@ -186,6 +239,16 @@ def card(clipping: Clipping, *, with_sentence: bool = True, lead: bool = False) 
         f'<button type="button" class="copy" data-citation="{attribute(citation(clipping))}" '
         'aria-label="Copy as a citation" title="Copy as a citation">Copy</button></div>'
     )
+
+
+def _in_a_row(clipping: Clipping, sentences: Sequence[Span]) -> str:
+    """Sentences of the clipping on one line, with a sign where the article has more between them."""
+    text = clipping.article.text
+    html = marked(text, *sentences[0], clipping)
+    for (_, before), (start, end) in pairwise(sentences):
+        gap = " … " if text[before:start].strip() else " "
+        html += f"{gap}{marked(text, start, end, clipping)}"
+    return html
 
 
 # The conversation
@@ -225,15 +288,38 @@ def _turn(question: str, body: str) -> str:
 
 def _found(answer: Answer) -> str:
     first, *others = [clipping_of_evidence(evidence) for evidence in answer.evidence[:MAX_CLIPPINGS]]
-    text = first.article.text
-    if first.has_exact:
-        said = f'<p class="answer" dir="auto">{escape(text[first.exact_start : first.exact_end])}</p>'
-    else:
-        said = f'<p class="answer whole" dir="auto">{escape(first.sentence)}</p>'
+    otherwise = [clipping_of_evidence(evidence) for evidence in answer.contradicting[: MAX_CLIPPINGS - 1]]
+    told = {(clipping.article.path, clipping.start, clipping.end) for clipping in otherwise}
+    more = [clipping for clipping in others if (clipping.article.path, clipping.start, clipping.end) not in told]
     return (
-        f"{said}{card(first, with_sentence=first.has_exact, lead=True)}"
-        f'<p class="sure">{sureness(answer.confidence)}</p>{_cards("More clippings", others)}'
+        f'<p class="answer{"" if first.exact else " whole"}" dir="auto">{_said(first)}</p>'
+        f"{card(first, with_sentence=bool(first.exact or first.context), lead=True)}"
+        f'<p class="sure">{sureness(answer.confidence)}</p>'
+        f"{_otherwise(otherwise)}{_cards('More clippings', more)}"
     )
+
+
+def _said(clipping: Clipping) -> str:
+    return "; ".join(escape(said) for said in clipping.said)
+
+
+def _otherwise(clippings: Sequence[Clipping]) -> str:
+    """What other articles say instead: in a line of words with source and date, then as clippings."""
+    if not clippings:
+        return ""
+    one = len({clipping.article.path for clipping in clippings}) == 1
+    who = "Another article says" if one else "Other articles say"
+    said = "; ".join(
+        f'<bdi class="other">{_said(clipping)}</bdi> ({_told_by(clipping.article)})' for clipping in clippings
+    )
+    heading = "Article that says otherwise" if one else "Articles that say otherwise"
+    return f'<p class="otherwise">{who} otherwise: {said}</p>{_cards(heading, clippings)}'
+
+
+def _told_by(article: Article) -> str:
+    """Source and date of an article, amid words; its title where it has no date."""
+    when = _time(article.date) if article.date else inline(article.title)
+    return f"{inline(article.source)}, {when}" if article.source else when
 
 
 def _not_found(answer: Answer) -> str:
@@ -261,7 +347,7 @@ def conversation(turns: Iterable[str], opening: str) -> str:
 
 
 def article_page(article: Article, clipping: Clipping | None = None) -> str:
-    """The whole article, typeset to read, with the clipping's sentence and exact answer marked."""
+    """The whole article, typeset to read, with the clipping's sentence, exact answers and context marked."""
     text = article.text
     title = slices(text, article.title_start, article.title_end, clipping) or escape(article.title)
     body = [_paragraph(text, start, end, clipping) for start, end in paragraphs(text, article.body_start)]

@@ -39,7 +39,8 @@
     room.scrollTo({top, behavior: still.matches ? 'auto' : 'smooth'});
   }
 
-  const same = (a, b) => ['article', 'start', 'end'].every((key) => a.dataset[key] === b.dataset[key]);
+  const placed = ['article', 'start', 'end', 'exact', 'context'];
+  const same = (a, b) => placed.every((key) => a.dataset[key] === b.dataset[key]);
 
   function showWhichIsOpen() {
     const page = find('#article .page');

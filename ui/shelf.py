@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qa.retriever import fold
+from qa.question import fold
 from ui.render import attribute, byline, day, escape, inline, number
 
 if TYPE_CHECKING:
