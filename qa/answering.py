@@ -109,17 +109,17 @@ def answer_from(asked: Question, found: Sequence[Hit], library: Library, k: int 
     if sure < parameters.threshold:
         return Answer(asked.text, False, "", sure, (), tuple(hits), why_not(asked, hits, library), undated)
     wanted = kind(asked.text)
-    evidence = tuple(evidence_of(hit, wanted, library) for hit in hits)
+    evidence = tuple(evidence_of(hit, wanted, library, _nearly_as_likely(hit, hits[0])) for hit in hits)
     contradicting = tuple(other for other in evidence[1:] if _contradicts(asked, evidence[0], other, library))
     return Answer(asked.text, True, exact(evidence[0]), sure, evidence, (), "", undated, contradicting)
 
 
-def evidence_of(hit: Hit, wanted: Kind, library: Library) -> Evidence:
-    """A hit with its exact answer in natural bounds, and the sentence that it leans on."""
+def evidence_of(hit: Hit, wanted: Kind, library: Library, exactly: bool = True) -> Evidence:
+    """A hit with its exact answer in natural bounds, or with all of its sentence, and the sentence that it leans on."""
     text, sentence, id_ = hit.article.text, (hit.start, hit.end), hit.article.id
     context = library.store.sentence_before(id_, hit.start) if id_ is not None and leans(text, sentence) else None
     reading = hit.reading
-    if reading is None:
+    if reading is None or not exactly:
         return Evidence(hit, *sentence, context=context)
     span = natural(text, sentence, (reading.start, reading.end), wanted)
     if explains(wanted):
@@ -138,10 +138,15 @@ def exact(evidence: Evidence) -> str:
     return "; ".join(text[start:end] for start, end in ((evidence.start, evidence.end), *evidence.more))
 
 
+def _nearly_as_likely(hit: Hit, best: Hit) -> bool:
+    """Whether the reader likes a hit about as much as the best; what it marks in others is a guess, no answer."""
+    return hit.reading is not None and best.reading is not None and hit.reading.score >= best.reading.score - NEARLY
+
+
 def _contradicts(asked: Question, best: Evidence, other: Evidence, library: Library) -> bool:
     """Whether another article gives another figure or year for the same, and the reader likes it nearly as much."""
-    first, reading, article = best.hit.reading, other.hit.reading, other.hit.article
-    if first is None or reading is None or article.id == best.hit.article.id or reading.score < first.score - NEARLY:
+    article = other.hit.article
+    if article.id == best.hit.article.id or not _nearly_as_likely(other.hit, best.hit):
         return False
     if not _differ(exact(best), exact(other)):
         return False

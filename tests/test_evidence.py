@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,17 @@ def test_several_answers_come_in_the_texts_order(library: Library) -> None:
 def test_a_sentence_that_was_not_read_is_its_own_answer(library: Library) -> None:
     evidence = evidence_of(hit_of(BRIDGE, "Who pays"), Kind.THING, library)
     assert exact(evidence) == "Who pays"
+
+
+def test_in_further_evidence_a_mere_guess_is_not_marked(library: Library) -> None:
+    asked = read_question("What did the works cost?", library)
+    best, other = retrieve(asked.text, library, k=2)
+    assert best.reading is not None
+    likely, unlikely = (Reading(other.start, other.start + 3, best.reading.score - less) for less in (1.0, 9.0))
+    said = answer_from(asked, [best, replace(other, reading=likely)], library).evidence[1]
+    assert said.end < other.end
+    said = answer_from(asked, [best, replace(other, reading=unlikely)], library).evidence[1]
+    assert (said.start, said.end) == (other.start, other.end)
 
 
 def test_a_sentence_that_leans_on_another_brings_it_along(tmp_path: Path) -> None:
