@@ -200,7 +200,7 @@ def _near_passages(question: str, library: Library) -> Iterator[tuple[Article, i
 
 
 def rows_to_train(stage: int, file: Path) -> list[Row]:
-    """The rows of a stage in the order of its first epoch's shuffling."""
+    """The rows of a stage, shuffled; each epoch shuffles them again."""
     kept = json.loads(file.read_text(encoding="utf-8"))
     first = [Row(*row) for row in kept["first"]]
     rng = random.Random(SEED)

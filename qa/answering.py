@@ -89,7 +89,8 @@ def answer(
     """
     library = library_to_ask(library)
     asked = read_question(question, library, since, until, source)
-    return answer_from(asked, search(asked, library, max(k, POOL) if k > 0 else k, load_reader()), library, k)
+    reader = None if leans_on_another(asked.text) else load_reader()  # what is not answered need not be read
+    return answer_from(asked, search(asked, library, max(k, POOL) if k > 0 else k, reader), library, k)
 
 
 def answer_from(asked: Question, found: Sequence[Hit], library: Library, k: int = 5) -> Answer:

@@ -135,7 +135,7 @@ def _ranking_problem(path: Path, library: Library | None, limit: int) -> list[tu
     with tempfile.TemporaryDirectory() as folder:
         here, asked = _opened(path, library, Path(folder))
         for one in spread([one for one in asked if one.answerable], limit):
-            hits = search(read_question(one.question, here), here, k=10_000)
+            hits = search(read_question(one.question, here), here, k=_ALL)
             gold = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
             if gold.any():
                 problem.append((np.array([dataclasses.astuple(hit.signals) for hit in hits]), gold))
@@ -237,7 +237,7 @@ def _threshold(unanswerable: Sequence[_Row], weights: dict[str, float]) -> float
     sure = sorted(((confidence(row.features, weights), 1 / counts[row.file]) for row in unanswerable), reverse=True)
     through = np.cumsum([share for _, share in sure]) / len(counts)
     last = int((through <= _FALSE_ANSWERS).sum())
-    return (sure[max(0, last - 1)][0] + sure[last][0]) / 2
+    return ((sure[last - 1][0] if last else 1.0) + sure[last][0]) / 2
 
 
 def _report(rows: Sequence[_Row], weights: dict[str, float], threshold: float) -> str:

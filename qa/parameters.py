@@ -29,7 +29,7 @@ class Parameters:
 
     ranking: Weights
     confidence: dict[str, float]
-    """Weights of ``qa.answering.Features`` by name, and ``bias``."""
+    """Weights of ``qa.confidence.Features`` by name, and ``bias``."""
     threshold: float
     """The least confidence at which an answer is shown as one."""
 

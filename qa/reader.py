@@ -32,8 +32,11 @@ HASHES = {
 MAX_QUESTION_TOKENS = 64
 MAX_TOKENS = 320
 """Of the network's input: the question, the window, and three special tokens."""
+MAX_PARTS = 16
+"""Of one window: more than any passage of sentences has, and a bound for texts that have none."""
 LONGEST = 30
 """Tokens of an exact answer, at most."""
+MAX_SPANS = 20
 NEARLY = 3.0
 """How much less a further span of a sentence may score than the best, where a question asks for several."""
 
@@ -67,7 +70,8 @@ class Reader:
     def read(self, question: str, windows: Sequence[PassageText], several: bool = False) -> list[list[Reading]]:
         """For each window the best span of each of its sentences; of a sentence without a word, the whole of it.
 
-        A window longer than the network sees is read in parts, cut between sentences where that can be.
+        A window longer than the network sees is read in parts, cut between sentences where that can be; of an endless
+        one ``MAX_PARTS``. Sentences beyond them score minus infinity.
 
         Args:
             question: its first ``MAX_QUESTION_TOKENS`` tokens are read.
@@ -81,7 +85,7 @@ class Reader:
         parts = [
             (at, first, last)
             for at, text in enumerate(texts)
-            for first, last in cut(text.word_ids, bounds[at], MAX_TOKENS - len(head) - 1)
+            for first, last in cut(text.word_ids, bounds[at], MAX_TOKENS - len(head) - 1)[:MAX_PARTS]
         ]
         readings = [[Reading(start, end, -np.inf) for start, end in window.sentences] for window in windows]
         for at, first, last in parts:  # one by one: as fast as together, and no int8 network minds its batch-mates
@@ -122,7 +126,7 @@ def best_spans(
         if found and not score >= found[0][2] - NEARLY:
             return found
         found.append((first, last, score))
-        if not several:
+        if not several or len(found) == MAX_SPANS:
             return found
         sums[: last + 1, first:] = -np.inf  # what begins before its end and ends after its start
 

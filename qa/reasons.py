@@ -32,10 +32,16 @@ _ASKING = frozenset(
 
 def leans_on_another(question: str) -> bool:
     """Whether a question has no subject of its own, such as "and when?" or "why did he say that?"."""
+    if question.count('"') > 1 or "“" in question or (_is_named(question) and not question.isupper()):
+        return False
     words = [word for word in _words(question) if word]
-    if words[:1] in (["and"], ["but"]):
-        return True
     return bool(words) and len(words) < 9 and all(word in _LEANING for word in words) and bool(_ASKING & set(words))
+
+
+def _is_named(question: str) -> bool:
+    """Whether a word after the first has a capital: the US, the WHO and Theresa May are subjects."""
+    later = [word.strip("\"'“”‘’([)]?!.,;:…") for word in question.split()[1:]]
+    return any(word[:1].isupper() and word not in ("I", "I’m", "I'm") for word in later)
 
 
 def _words(text: str) -> list[str]:
@@ -69,6 +75,8 @@ def why_nothing(question: Question, library: Library) -> str:
 def why_not(question: Question, hits: Sequence[Hit], library: Library) -> str:
     """Why the best of the nearest sentences is not shown as an answer: what it lacks, or what no sentence mentions."""
     content = _content_words(question, library)
+    if not content:
+        return "The articles do not say. The question has no word of its own to look for."
     unknown = [word for word in content if not library.lexical.known(word)]
     if unknown:
         return f"The articles do not say. No sentence mentions {_quoted(unknown)}."
@@ -78,7 +86,7 @@ def why_not(question: Question, hits: Sequence[Hit], library: Library) -> str:
         speaks = f"speaks of {_quoted(there)}, but " if there else ""
         return f"The articles do not say. The nearest sentence {speaks}has nothing about {_quoted(missing)}."
     wanted = kind(question.text)
-    if wanted is Kind.THING or not there:
+    if wanted is Kind.THING:
         return f"The articles do not say. They speak of {_quoted(there)}, but no sentence seems to answer."
     shows, spoken = _SHOWS.get(wanted), _quoted(there)
     if shows and not any(shows.search(hit.text) for hit in hits):

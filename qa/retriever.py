@@ -134,8 +134,6 @@ def search(
         article, passage = library.article(row.article), found.passages.get(row.passage)
         if article is None or passage is None:
             continue  # removed a moment ago
-        if not holds(article.text[row.start : row.end], question.phrases):
-            continue  # the phrase stands in a neighbouring sentence
         signals, place = Signals(*found.signals[at].tolist()), (passage.start, passage.end)
         hits.append(Hit(article, row.start, row.end, float(scores[at]), signals, place, readings.get(at)))
         if len(hits) == k:
@@ -169,6 +167,9 @@ def find_candidates(question: Question, library: Library) -> Candidates:
             *library.store.passages_holding(list(lexical.search_sentences(question.terms, CANDIDATES, restriction))),
         }
     rows, vectors = library.store.sentences_of(sorted(ids))
+    if question.phrases:  # a phrase may stand in a neighbouring sentence only
+        held = [at for at, row in enumerate(rows) if _holds(row, question, library)]
+        rows, vectors = [rows[at] for at in held], vectors[held]
     passages = library.store.passage_rows(sorted(ids))
     if not rows:
         return Candidates([], {}, np.zeros((0, 5)))
@@ -187,6 +188,12 @@ def find_candidates(question: Question, library: Library) -> Candidates:
         for row, cosine in zip(rows, cosines.tolist(), strict=True)
     ]
     return Candidates(rows, passages, np.array(signals))
+
+
+def _holds(row: SentenceRow, question: Question, library: Library) -> bool:
+    """Whether a sentence holds the question's phrases."""
+    article = library.article(row.article)
+    return article is not None and holds(article.text[row.start : row.end], question.phrases)
 
 
 def fuse(signals: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:

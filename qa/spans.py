@@ -14,7 +14,8 @@ from qa.wording import Kind
 Span = tuple[int, int]
 
 _S = r"[ \n\u00a0]"
-_CHARS = r"[\w\u0300-\u036f&]+"  # some accents are characters of their own
+_MARKS = r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0dff\u0e31-\u0e4e"
+_CHARS = rf"[\w{_MARKS}&]+"  # accents and vowel signs may be characters of their own
 _WORD = re.compile(
     r"(?:[^\W\d_]\.){2,}"
     r"|(?:Mrs?|Ms|Dr|St|Jr|Sr|Inc|Ltd|Corp|Gen|Col|Sgt|Prof|Rev|Sen|Rep|Gov|Mt|Ft)\.|[A-Z]\.(?=[ -]?[A-Z])"
@@ -40,6 +41,8 @@ _ZONE = rf"{_S}(?:GMT|UTC|BST|CES?T|E[SD]T|local{_S}time|in{_S}the{_S}(?:morning
 _TIME = rf"{_CLOCK}{_S}?(?:[ap]\.m\.?|[AaPp][Mm]\b|o[’']clock\b)(?:{_ZONE})?|{_CLOCK}{_ZONE}"
 
 _DATED = re.compile(rf"{_DATE}|{_TIME}|\b{_WEEKDAY}\b(?:{_S}(?:morning|afternoon|evening|night)\b)?")
+_AROUND = 300
+"""Characters on either side of a span that may belong to it: a sentence may be endless."""
 _LONG = 8
 """Words of a span beyond which only the date in it answers when something was."""
 
@@ -95,7 +98,7 @@ def natural(text: str, sentence: Span, span: Span, kind: Kind) -> Span:
     Punctuation and white space at its ends are dropped; quotation marks and brackets stay in pairs. A span
     without a word or a quantity gives the sentence. Of a long span the first date is enough, where a date is asked for.
     """
-    low, high = sentence
+    low, high = max(sentence[0], span[0] - _AROUND), min(sentence[1], span[1] + _AROUND)
     start, end = max(span[0], low), min(span[1], high)
     if kind is Kind.DATE and len(text[start:end].split()) > _LONG:
         dated = _DATED.search(text, start, end)

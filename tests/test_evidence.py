@@ -179,6 +179,18 @@ def test_a_reason_names_what_the_nearest_sentences_lack(library: Library) -> Non
     assert "“frost”" in reason
 
 
+@pytest.mark.parametrize("question", ["???", "tell me more about that"])
+def test_a_question_without_a_word_of_its_own_is_told_so(question: str, library: Library) -> None:
+    said = answer(question, library)
+    assert not said.found
+    assert said.reason == "The articles do not say. The question has no word of its own to look for."
+
+
+def test_only_sentences_with_the_phrase_are_read(library: Library) -> None:
+    (hit,) = retrieve("What happened to the “middle pier”?", library)
+    assert hit.reading is not None
+
+
 def test_answers_can_be_made_of_hits_that_were_found_before(library: Library) -> None:
     asked = read_question("What did the works cost?", library)
     said = answer_from(asked, retrieve(asked.text, library, k=25), library)

@@ -86,6 +86,15 @@ def test_a_sentence_longer_than_the_network_keeps_its_offsets(reader: Reader) ->
 
 
 @pytest.mark.model
+def test_of_an_endless_window_only_so_much_is_read(reader: Reader) -> None:
+    endless = window(*["It rained." for _ in range(20_000)])
+    (readings,) = reader.read("Did it rain?", [endless])
+    read = [math.isfinite(reading.score) for reading in readings]
+    assert read == sorted(read, reverse=True)
+    assert 0 < sum(read) < 3000
+
+
+@pytest.mark.model
 def test_questions_and_windows_of_any_length(reader: Reader) -> None:
     assert reader.read("What did the works cost?", []) == []
     (readings,) = reader.read("cost " * 400, [window(*SENTENCES)])

@@ -470,3 +470,17 @@ def test_of_a_long_span_the_date_is_enough(sentence: str, date: str) -> None:
     start, end = natural(sentence, (0, len(sentence)), whole, Kind.DATE)
     assert sentence[start:end] == (date or sentence[:-1])
     assert natural(sentence, (0, len(sentence)), whole, Kind.THING) == whole
+
+
+def test_vowel_signs_belong_to_their_word() -> None:
+    sentence = "भारत की राजधानी दिल्ली है।"
+    start = sentence.index("दिल्ली")
+    found = natural(sentence, (0, len(sentence)), (start, start + len("दिल्ली")), Kind.THING)
+    assert sentence[slice(*found)] == "दिल्ली"
+
+
+def test_an_endless_sentence_costs_no_more_than_a_long_one() -> None:
+    endless = "and 9,000 tonnes of Plums " * 40_000
+    at = len(endless) // 2 // 26 * 26 + len("and ")
+    start, end = natural(endless, (0, len(endless)), (at, at + 3), Kind.NUMBER)
+    assert endless[start:end] == "9,000 tonnes"
