@@ -18,7 +18,7 @@ from tests.conftest import write
 
 pytestmark = pytest.mark.model
 
-QUESTION = "Who paid for the bridge?"
+QUESTION = "What did the works cost?"
 FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel. All nine sailors were saved.\n"
 
 
@@ -38,7 +38,7 @@ def test_a_copy_answers_like_its_index_wherever_it_is(library: Library, copy: Pa
     moved = copy.rename(tmp_path / "elsewhere")
     opened = open_index(moved)
 
-    assert expected[0][:2] == ("Two thirds of it came from the European Union.", "bridge.txt")
+    assert expected[0][:2] == ("The works cost 3.4 million euros.", "bridge.txt")
     assert hits(opened) == expected
     assert opened.store.counts() == library.store.counts()
     assert opened.lexical.generation == opened.generation
@@ -108,4 +108,4 @@ def test_exporting_from_the_terminal_says_what_asking_takes(
         text=True,
         check=True,
     )
-    assert "[[The works cost 3.4 million euros.]]" in " ".join(asked.stdout.split())
+    assert "[[The works cost **3.4 million euros**.]]" in " ".join(asked.stdout.split())
