@@ -1,4 +1,4 @@
-"""onnxruntime, on this machine's cores and telling nobody: how every network here is opened."""
+"""onnxruntime, on this machine's cores and telling nobody: opening networks, and putting rows together for them."""
 
 from __future__ import annotations
 

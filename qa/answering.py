@@ -151,7 +151,7 @@ def _contradicts(asked: Question, best: Evidence, other: Evidence, library: Libr
         return False
     if not _differ(exact(best), exact(other)):
         return False
-    names = set(library.lexical.terms(" ".join(names_of(asked))))
+    names = set(library.lexical.terms(" ".join(names_of(asked.text))))
     if not names <= set(library.lexical.terms(article.text)):
         return False
     one, another = library.encoder.encode_questions([best.hit.text, other.hit.text])

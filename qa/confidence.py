@@ -93,7 +93,7 @@ def _matched(idf: dict[str, float], words: Sequence[str]) -> float:
 
 
 def _names_in(question: Question, best: Hit, library: Library) -> float:
-    names = {term for word in names_of(question) for term in library.lexical.terms(word)} & set(question.terms)
+    names = {term for word in names_of(question.text) for term in library.lexical.terms(word)} & set(question.terms)
     if not names:
         return 1.0
     return len(names & set(library.lexical.terms(best.article.text))) / len(names)

@@ -23,16 +23,13 @@ from qa.figures import Figures, Result
 from qa.parameters import load_parameters
 from qa.question import Question, read_question
 from qa.reader import Reader, Reading, load_reader
-from qa.retriever import Hit, Signals, fuse, search
+from qa.retriever import ALL, Hit, Signals, fuse, search
 from qa.scoring import exact_match, f1, rank_of_gold
 from qa.spans import Span, natural
 from qa.wording import Kind, kind
 
 if TYPE_CHECKING:
     from index.library import Library
-
-_ALL = 10_000
-"""More hits than any question has candidates."""
 
 
 def evaluate(
@@ -90,7 +87,7 @@ def measure(name: str, asked: Sequence[Asked], library: Library, reader: Reader)
 def _ask(one: Asked, gold: NDArray[np.bool_], library: Library, everything: _Everything, reader: Reader) -> Result:
     question = read_question(one.question, library)
     wanted = kind(question.text)
-    hits = search(question, library, _ALL, reader)
+    hits = search(question, library, ALL, reader)
     said = answer_from(question, hits, library)
     text = _span(hits[0].article.text, (hits[0].start, hits[0].end), hits[0].reading, wanted) if hits else ""
     result = Result(one.id, one.question, one.kind, one.answerable, one.answers, said.found, said.confidence, text)

@@ -28,7 +28,7 @@ from qa.confidence import Features, confidence, features
 from qa.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
 from qa.question import read_question
 from qa.reader import load_reader
-from qa.retriever import Hit, search
+from qa.retriever import ALL, Hit, rerank, search
 from qa.scoring import answered_at, auc, mrr
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ much a passage counts among the passages of long articles. Chosen on the develop
 
 _WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.8)
 """Weights that the reader's score may get."""
-_ALL = 10_000
-"""More hits than any question has candidates."""
 
 _FALSE_ANSWERS = 0.12
 """The threshold lets this share of the unanswerable fitting questions through, each file counting the same."""
@@ -117,7 +115,7 @@ class _ReadRow:
 
 
 def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Library, list[Asked]]:
-    """A file's questions, and the library to ask them of: the given one if it holds the contexts."""
+    """A file's questions, and the library to ask them of: the given one if all contexts and answers are in it."""
     entries = read_questions(path)
     if library is not None:
         try:
@@ -135,7 +133,7 @@ def _ranking_problem(path: Path, library: Library | None, limit: int) -> list[tu
     with tempfile.TemporaryDirectory() as folder:
         here, asked = _opened(path, library, Path(folder))
         for one in spread([one for one in asked if one.answerable], limit):
-            hits = search(read_question(one.question, here), here, k=_ALL)
+            hits = search(read_question(one.question, here), here, k=ALL)
             gold = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
             if gold.any():
                 problem.append((np.array([dataclasses.astuple(hit.signals) for hit in hits]), gold))
@@ -178,7 +176,7 @@ def _read_rows(path: Path, library: Library | None, ranking: parameters.Weights,
         asked = spread(asked, limit)
         for one in asked:
             question = read_question(one.question, here)
-            found = search(question, here, _ALL, reader, dataclasses.replace(ranking, reader=1.0))
+            found = search(question, here, ALL, reader, dataclasses.replace(ranking, reader=1.0))
             if not found:
                 continue
             row = _ReadRow(path.stem, one.answerable, {}, {})
@@ -194,14 +192,10 @@ def _read_rows(path: Path, library: Library | None, ranking: parameters.Weights,
 
 def _ranked(hits: Sequence[Hit], weight: float) -> list[Hit]:
     """The first of hits that were ranked with the reader's weight at 1, as they are ranked with another."""
-    known = [hit.reading.score for hit in hits if hit.reading and np.isfinite(hit.reading.score)]
-    least = min(known, default=0.0)
-    moved = [
-        dataclasses.replace(hit, score=hit.score + (weight - 1) * score)
-        for hit in hits
-        for score in [hit.reading.score if hit.reading and np.isfinite(hit.reading.score) else least]
-    ]
-    return sorted(moved, key=lambda hit: -hit.score)[:POOL]
+    readings = {at: hit.reading for at, hit in enumerate(hits) if hit.reading}
+    scores = rerank(np.array([hit.score for hit in hits]), readings, weight - 1)
+    order = np.argsort(-scores, kind="stable").tolist()[:POOL]
+    return [dataclasses.replace(hits[at], score=float(scores[at])) for at in order]
 
 
 def _best_weight(rows: Sequence[_ReadRow]) -> float:

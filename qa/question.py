@@ -62,12 +62,12 @@ def read_question(
     return Question(text, tuple(terms), tuple(phrase for phrase in phrases if phrase), restriction)
 
 
-def names_of(question: Question) -> list[str]:
+def names_of(question: str) -> list[str]:
     """The names and numbers in a question: words with a capital letter after the first, or with a digit.
 
     Questions in lower case show no names.
     """
-    words = [word.strip("\"'“”‘’([)]?!.,;:…") for word in question.text.split()[1:]]
+    words = [word.strip("\"'“”‘’([)]?!.,;:…") for word in question.split()[1:]]
     return [word for word in words if word[:1].isupper() or any(map(str.isdigit, word))]
 
 

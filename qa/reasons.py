@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qa.question import Question
+from qa.question import Question, names_of
 from qa.retriever import Hit
 from qa.wording import Kind, kind, lacks
 
@@ -40,8 +40,7 @@ def leans_on_another(question: str) -> bool:
 
 def _is_named(question: str) -> bool:
     """Whether a word after the first has a capital: the US, the WHO and Theresa May are subjects."""
-    later = [word.strip("\"'“”‘’([)]?!.,;:…") for word in question.split()[1:]]
-    return any(word[:1].isupper() and word not in ("I", "I’m", "I'm") for word in later)
+    return any(name not in ("I", "I’m", "I'm") for name in names_of(question))
 
 
 def _words(text: str) -> list[str]:
@@ -80,7 +79,7 @@ def why_not(question: Question, hits: Sequence[Hit], library: Library) -> str:
     unknown = [word for word in content if not library.lexical.known(word)]
     if unknown:
         return f"The articles do not say. No sentence mentions {_quoted(unknown)}."
-    missing = _missing(question, hits[0], library)
+    missing = _missing(content, question, hits[0], library)
     there = [word for word in content if word not in missing]
     if missing:
         speaks = f"speaks of {_quoted(there)}, but " if there else ""
@@ -124,13 +123,13 @@ def _content_words(question: Question, library: Library) -> list[str]:
     return [word for word in content if terms & set(library.lexical.terms(word))]
 
 
-def _missing(question: Question, best: Hit, library: Library) -> list[str]:
-    """The question's words that stand neither in the best sentence nor in its passage, rarest first."""
+def _missing(content: Sequence[str], question: Question, best: Hit, library: Library) -> list[str]:
+    """The question's meaningful words that stand neither in the best sentence nor in its passage, rarest first."""
     start, end = best.passage
     present = set(library.lexical.terms(best.article.text[start:end]))
     idf = library.lexical.idf(question.terms)
     missing = []
-    for word in _content_words(question, library):
+    for word in content:
         terms = library.lexical.terms(word)
         if not present & set(terms):
             missing.append((-max(idf.get(term, 0.0) for term in terms), word))

@@ -37,6 +37,8 @@ score: as good as reading five always, or eight, in less than half the time (doc
 
 MAX_PHRASE_HITS = 10_000
 """Sentences with a quoted phrase that are looked at, at most."""
+ALL = 10_000
+"""More hits than any question has candidates, unless it quotes a phrase."""
 
 
 @dataclass(frozen=True, slots=True)
