@@ -12,8 +12,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --progress-bar off \
 	--constraint constraints.txt
 SET_UP_FROM := pyproject.toml constraints.txt
+CHATTING := .[build,ui]
 
-# $(call step,NAME,COMMAND) runs a command between two lines that say what it is and how long it took.
+# $(call step,NAME,COMMAND) runs a command between two lines that say what it is and how long it took. A comma in
+# COMMAND must come out of a variable.
 define step
 @printf '\n== %s\n' '$(1)'; start=$$(date +%s); ( $(2) ); status=$$?; \
 	printf '== %s: %s, %s s\n' '$(1)' "$$([ $$status -eq 0 ] && echo done || echo FAILED)" \
@@ -70,7 +72,7 @@ $(VENV)/.torch-ready: $(SET_UP_FROM)
 	@touch $@
 
 $(VENV)/.chat-ready: $(VENV)/.torch-ready
-	$(call step,set-up: Clippings,$(PIP) --editable '.[build,ui]')
+	$(call step,set-up: Clippings,$(PIP) --editable '$(CHATTING)')
 	@touch $@
 
 $(VENV)/.dev-ready: $(VENV)/.torch-ready

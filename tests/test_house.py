@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -210,3 +211,21 @@ def test_constraints_pin_every_dependency_exactly() -> None:
     ]
     names = {re.split(r"[<>=!~;\[ ]", text)[0].lower() for text in wanted} - {project["name"]}
     assert names - {pin.partition("==")[0].lower() for pin in pins} == set()
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [("chat", "--editable '.[build,ui]' )"), ("test", "--editable '.[dev]' )"), ("bench", "--editable '.[dev]' )")],
+)
+def test_what_make_runs_from_nothing_is_sound_shell(target: str, wanted: str, tmp_path: Path) -> None:
+    planned = subprocess.run(
+        ["make", "--dry-run", f"VENV={tmp_path / 'none'}", target],
+        cwd=HOUSE,
+        env={key: value for key, value in os.environ.items() if not key.startswith("MAKE")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert wanted in planned
+    checked = subprocess.run(["sh", "-n"], input=planned, capture_output=True, text=True, check=False)
+    assert checked.stderr == ""
