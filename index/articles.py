@@ -11,6 +11,11 @@ from pathlib import Path
 from index.errors import ArticleError
 
 SUFFIXES = (".txt", ".md")
+_ENCODINGS = (
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 koi8_r mac_roman shift_jis euc_jp gb18030 big5 euc_kr "
+    "utf_16"
+).split()
+"""What texts that are not UTF-8 are written in; most in the first, of which a short text seldom gives proof."""
 MAX_BYTES = 4_000_000
 """Larger files are refused: a news article of 4 MB is an archive that wants splitting."""
 
@@ -130,10 +135,13 @@ def read_article(path: Path, name: str | None = None) -> Article:
 
 def parse_article(data: bytes, name: str) -> Article:
     """Decode a file's bytes and read its header. Raises ArticleError as ``read_article`` does."""
-    text = _decode(data, name).replace("\r\n", "\n").replace("\r", "\n")
+    text, encoding = _decode(data, name)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise ArticleError(f"{name}: the file is empty; put the article's text in it.")
     header = _read_header(text)
+    if encoding and not header.warning:
+        header.warning = f"it is not UTF-8, and was read as {encoding}; save it as UTF-8 if letters are wrong"
     if not text[header.body_start :].strip():
         raise ArticleError(f"{name}: there is no text below the title; put the article's text there.")
     return Article(
@@ -151,7 +159,8 @@ def parse_article(data: bytes, name: str) -> Article:
     )
 
 
-def _decode(data: bytes, name: str) -> str:
+def _decode(data: bytes, name: str) -> tuple[str, str | None]:
+    """The text of a file, and its encoding if that had to be guessed."""
     boms = (
         (b"\xef\xbb\xbf", "utf-8"),
         (b"\xff\xfe\x00\x00", "utf-32-le"),
@@ -160,6 +169,7 @@ def _decode(data: bytes, name: str) -> str:
         (b"\xfe\xff", "utf-16-be"),
     )
     encoding: str | None = "utf-8"
+    guessed = None
     for bom, named in boms:
         if data.startswith(bom):
             data, encoding = data[len(bom) :], named
@@ -168,7 +178,7 @@ def _decode(data: bytes, name: str) -> str:
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
-            encoding = _detect(data)
+            encoding = guessed = _detect(data)
     refused = ArticleError(f"{name}: this is not text in an encoding that can be told; save it as plain text in UTF-8.")
     if encoding is None:
         raise refused
@@ -178,15 +188,20 @@ def _decode(data: bytes, name: str) -> str:
         raise refused from error
     if _looks_binary(text):
         raise refused
-    return text
+    return text, guessed
 
 
 def _detect(data: bytes) -> str | None:
     """The most plausible encoding of bytes that are not UTF-8, or None."""
     import charset_normalizer  # late: only files that are not UTF-8 need it
 
-    best = charset_normalizer.from_bytes(data).best()
-    return best.encoding if best else None
+    found = charset_normalizer.from_bytes(data, cp_isolation=[*_ENCODINGS])
+    best = found.best()
+    if best is None:
+        return None
+    western = next((one for one in found if one.encoding == _ENCODINGS[0]), best)
+    likely = western.coherence > best.coherence and western.chaos <= best.chaos + 0.1
+    return western.encoding if likely else best.encoding
 
 
 def _looks_binary(text: str) -> bool:

@@ -51,7 +51,7 @@ def place(path: Path, corpus: Path) -> tuple[str, bool]:
     Raises:
         ArticleError: it is no readable article, or another article bears its name.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES and path.is_file():
         raise ArticleError(f"{path.name}: an article is a {' or '.join(SUFFIXES)} file; save it as one.")
     inside = path.parent.resolve() / path.name  # a link in the folder is an article under its own name
     if inside.is_relative_to(corpus):
@@ -72,7 +72,7 @@ def place(path: Path, corpus: Path) -> tuple[str, bool]:
 
 def write(data: bytes, title: str, corpus: Path) -> str:
     """Write an article's bytes under a new name made from its title; returns the name."""
-    return _write_new(data, safe_name(f"{title}.txt"), corpus)
+    return _write_new(data, safe_name(title.replace("/", "-").replace("\\", "-") + ".txt"), corpus)
 
 
 def compose(text: str, title: str = "", date: str = "", source: str = "") -> bytes:

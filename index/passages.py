@@ -23,6 +23,11 @@ _SAID = re.compile(
     r"(?:(?:(?:Mr|Mrs|Ms|Dr|Gen|Sen|[A-Z])\.|[\w’'-]+) ){1,4}"
     r"(?:said|says|asked|asks|added|told|wrote|tweeted|replied)\b"
 )
+_TIME_END = re.compile(r"\d ?[ap]\.m\.$")
+_ZONE = re.compile(
+    r"(?:GMT|UTC|BST|CES?T|WES?T|EES?T|[ECMPA][SD]?T|A[ECW][SD]T|[IJKM]ST|MSK|NZ[SD]T|EAT|SAST|WIB)\b"
+    r"|(?:[A-Z][\w’']+ ){1,3}time\b"
+)
 _WRAP_WIDTH = (45, 110)
 """Lines this long, one below the other, are one paragraph wrapped by hand."""
 
@@ -95,7 +100,7 @@ def _cuts(block: str) -> list[int]:
         # Marks that touch the sentence before close it; those after the white space open the next.
         closing = _CLOSING.match(block, cut)
         cut = closing.end() if closing and cut else cut
-        if last < cut < end and not _goes_on_after_quote(block, cut):
+        if last < cut < end and not _goes_on_after_quote(block, cut) and not _goes_on_after_time(block, cut):
             cuts.append(cut)
             last = cut
     return cuts
@@ -107,6 +112,11 @@ def _goes_on_after_quote(block: str, cut: int) -> bool:
     if rest[:1].islower():
         return _QUOTE_END.search(said) is not None
     return _QUOTED_QUESTION_END.search(said) is not None and _SAID.match(rest) is not None
+
+
+def _goes_on_after_time(block: str, cut: int) -> bool:
+    """Whether "p.m." ends no sentence, since the zone of the time follows: 6:04 p.m. Indian time."""
+    return _TIME_END.search(block[max(0, cut - 8) : cut]) is not None and _ZONE.match(block[cut:].lstrip()) is not None
 
 
 def paragraphs(text: str, start: int = 0) -> list[tuple[int, int]]:

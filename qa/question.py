@@ -42,6 +42,11 @@ def read_question(
     source: str | None = None,
 ) -> Question:
     """Check a question and take it apart. Raises QuestionError as ``retrieve`` does."""
+    if not isinstance(question, str):
+        raise QuestionError(f"A question is text, not {question!r}.")
+    for name, day in (("since", since), ("until", until)):
+        if day is not None and type(day) is not datetime.date:
+            raise QuestionError(f"{name} is {day!r}; give a day, such as datetime.date(2022, 1, 31).")
     text = question.strip()
     if not text:
         raise QuestionError("The question is empty; type what you want to know.")

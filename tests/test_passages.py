@@ -17,6 +17,16 @@ def sentences(text: str) -> list[str]:
     return [text[s.start : s.end] for s in split_sentences(text)]
 
 
+def test_the_zone_of_a_time_goes_on_with_its_sentence() -> None:
+    said = [
+        "It landed at 6:04 p.m. Indian time (1234 GMT).",
+        "It struck at 7:14 p.m. EDT.",
+        "The crowd left at 8 p.m.",
+        "Police came.",
+    ]
+    assert sentences(" ".join(said)) == said
+
+
 def test_captions_subheadings_and_fragments_are_sentences_of_their_own() -> None:
     text = (
         "They reject the authority of the government. the capital of Kosovo, Pristina.\n\n"

@@ -33,7 +33,7 @@ def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable
                 source=source or None,
             )
         except ClippingsError as error:
-            raise gr.Error(str(error)) from error
+            raise gr.Error(str(error), print_exception=False) from error
         return answer_row(said)
 
     def find(question: str, k: int = 5, since: str = "", until: str = "", source: str = "") -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable
                 source=source or None,
             )
         except ClippingsError as error:
-            raise gr.Error(str(error)) from error
+            raise gr.Error(str(error), print_exception=False) from error
         return [hit_row(hit) for hit in hits]
 
     return ask, find
