@@ -203,12 +203,12 @@ def quality(file: str, corpus: str = "", exported: str = "", original: str = "")
     from qa.figures import summary
 
     if corpus:
-        build(corpus, original, export=False)
+        build(corpus, original, exact=True)
     figures: dict[str, float] = {}
     stages = []
-    for export, index in ((True, exported), (False, original)):
+    for exact, index in ((False, exported), (True, original)):
         library = open_index(index) if corpus else None
-        measured = summary(next(evaluate([Path(file)], library, export=export)))
+        measured = summary(next(evaluate([Path(file)], library, exact=exact)))
         stages.append(measured["sentence"]["fused"])
     for name in ("R@1", "R@5", "MRR"):
         heading = f"{Path(file).stem}, {measured['questions']} questions, {name}"

@@ -1,4 +1,4 @@
-"""python -m index: build, add, remove, status and verify an index from the terminal."""
+"""python -m index: build, add to, remove from, look at, verify and export an index from the terminal."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--encoding", help="vocabulary of the passage budget: clippings, or one of tiktoken's")
     build.add_argument("--passage-tokens", type=int, metavar="N", help="budget of a passage, in its tokens")
     build.add_argument(
-        "--no-export", action="store_true", help="encode with sentence-transformers itself: exact, and slower"
+        "--exact", action="store_true", help="encode with sentence-transformers itself, several times as slow"
     )
     add = command("add", _add, "add article files without looking at the rest of the folder")
     add.add_argument("files", metavar="FILE", nargs="+")
@@ -99,7 +99,7 @@ def _build(options: argparse.Namespace) -> int:
             model=options.model,
             encoding=options.encoding,
             passage_tokens=options.passage_tokens,
-            export=not options.no_export,
+            exact=options.exact,
             progress=bar,
             wait=options.wait,
         )

@@ -69,7 +69,7 @@ def build(
     model: str | None = None,
     encoding: str | None = None,
     passage_tokens: int | None = None,
-    export: bool = True,
+    exact: bool = False,
     progress: Progress | None = None,
     wait: float = WAIT_SECONDS,
 ) -> BuildReport:
@@ -84,8 +84,8 @@ def build(
         model: a sentence-transformers model, by hub name or folder; kept in the index.
         encoding: ``clippings`` or one of tiktoken's named encodings, for the passage budget; kept.
         passage_tokens: the budget of a passage in tokens of that encoding; kept.
-        export: whether a new index gets an int8 encoder made of the model, several times as fast;
-            otherwise, or where that cannot be made, sentence-transformers itself encodes.
+        exact: whether sentence-transformers itself shall encode, and not the int8 encoder made of the model, which is
+            several times as fast; where that cannot be made, it does so anyway. Kept in the index.
         progress: told of every article done.
         wait: seconds to wait for another process that is writing.
 
@@ -101,7 +101,7 @@ def build(
         raise ClippingsError(f"{corpus} cannot be both the articles' folder and their index; name another --index.")
     with BuildLock(directory, wait):
         new = not (directory / FILE).is_file()
-        store = _open_or_create(directory, corpus, model, encoding, passage_tokens, export)
+        store = _open_or_create(directory, corpus, model, encoding, passage_tokens, exact)
         try:
             report = _Build(store, progress).folder(corpus)
             if new:
@@ -114,9 +114,13 @@ def build(
 
 
 def add(
-    paths: Iterable[PathLike], index: PathLike, *, progress: Progress | None = None, wait: float = WAIT_SECONDS
+    paths: PathLike | Iterable[PathLike],
+    index: PathLike,
+    *,
+    progress: Progress | None = None,
+    wait: float = WAIT_SECONDS,
 ) -> BuildReport:
-    """Add article files to an index, without looking at the rest of its corpus.
+    """Add an article file, or several, to an index, without looking at the rest of its corpus.
 
     A file from outside the corpus folder is copied into it first, so that folder and index hold the
     same; one that cannot be read, or whose text is there already, is not kept but reported in
@@ -126,7 +130,7 @@ def add(
     with _opened(directory, wait) as store:
         placed: dict[str, bool] = {}
         refused = []
-        for path in map(Path, paths):
+        for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
             try:
                 name, copied = files.place(path, store.corpus)
                 placed.setdefault(name, copied)
@@ -167,15 +171,15 @@ def add_text(
         return report
 
 
-def remove(names: Iterable[str], index: PathLike, *, wait: float = WAIT_SECONDS) -> BuildReport:
-    """Remove articles by their paths: each file moves to ``.trash`` in the corpus folder.
+def remove(names: str | Iterable[str], index: PathLike, *, wait: float = WAIT_SECONDS) -> BuildReport:
+    """Remove articles by their paths, or one by its path: each file moves to ``.trash`` in the corpus folder.
 
     A name that the index does not hold is reported in ``skipped``.
     """
     directory = Path(index)
     with _opened(directory, wait) as store:
         report = BuildReport()
-        names = list(dict.fromkeys(names))
+        names = list(dict.fromkeys([names] if isinstance(names, str) else names))
         known = store.known(names)
         gone = []
         for name in names:
@@ -348,14 +352,14 @@ def create(
     model: str | None = None,
     encoding: str | None = None,
     passage_tokens: int | None = None,
-    export: bool = True,
+    exact: bool = False,
 ) -> Store:
     """An empty index for a folder of articles, with the default settings where none are given."""
     if passage_tokens is not None and passage_tokens < MIN_PASSAGE_TOKENS:
         raise ClippingsError(f"A passage of {passage_tokens} tokens is too short; give at least {MIN_PASSAGE_TOKENS}.")
     counter = load_encoding(encoding or "clippings")
     directory.mkdir(parents=True, exist_ok=True)
-    _, recipe = provide_encoder(model or DEFAULT_MODEL, directory, exported=export)
+    _, recipe = provide_encoder(model or DEFAULT_MODEL, directory, exported=not exact)
     settings = Settings(
         model=recipe.model,
         model_hash=recipe.identity,
@@ -376,13 +380,13 @@ def _open_or_create(
     model: str | None,
     encoding: str | None,
     passage_tokens: int | None,
-    export: bool,
+    exact: bool,
 ) -> Store:
     """The store of an index directory, whose settings must be the ones asked for; a new one if there is none."""
     if model and Path(model).is_dir():
         model = str(Path(model).resolve())
     if not (directory / FILE).is_file():
-        return create(directory, corpus, model, encoding, passage_tokens, export)
+        return create(directory, corpus, model, encoding, passage_tokens, exact)
     store = Store.open(directory)
     made = store.settings
     asked = {"model": model, "encoding": encoding, "passage_tokens": passage_tokens}
@@ -391,6 +395,12 @@ def _open_or_create(
             raise IndexStateError(
                 f"The index at {directory} was made with {name.replace('_', ' ')} {getattr(made, name)!r}, not "
                 f"{value!r}. Keep what it has by leaving that out, or build another index beside it: --index NEW_FOLDER"
+            )
+    with suppress(ModelError):
+        if exact and read_recipe(directory / FOLDER).exported:
+            raise IndexStateError(
+                f"The index at {directory} was made with the int8 encoder. For an exact one build another index beside "
+                "it: --index NEW_FOLDER"
             )
     if store.corpus != corpus.resolve() and store.corpus.is_dir() and store.known():
         raise IndexStateError(

@@ -84,7 +84,7 @@ def provide_encoder(name: str, index: Path, identity: str | None = None, exporte
 
 def _bare(name: str) -> tuple[Path, Recipe]:
     """A folder of this process that only names a model, for sentence-transformers to load."""
-    recipe = dataclasses.replace(load_original(name).recipe(exported=False), remark="export was not wanted")
+    recipe = dataclasses.replace(load_original(name).recipe(exported=False), remark="the exact one was asked for")
     folder = Path(tempfile.mkdtemp(dir=_of_this_process().name))
     write_recipe(recipe, folder)
     return folder, recipe
@@ -97,11 +97,12 @@ def _made(name: str) -> tuple[Path, Recipe]:
     if name != DEFAULT_MODEL:  # what bears the name may have changed, so that it has to be looked at
         original = load_original(name)
         key = original.recipe(exported=True).identity
-    kept = _cache() / f"{Path(name).name}-{key[:16]}"
-    with contextlib.suppress(ModelError):
-        recipe = read_recipe(kept)
-        if recipe.exported and not damaged_files(kept, recipe):
-            return kept, dataclasses.replace(recipe, model=name)
+    label = f"{Path(name).name}-{key[:16]}"
+    for kept in (_cache() / label, _writable_cache() / label):
+        with contextlib.suppress(ModelError):
+            recipe = read_recipe(kept)
+            if recipe.exported and not damaged_files(kept, recipe):
+                return kept, dataclasses.replace(recipe, model=name)
     log.info("Making the encoder of %s, once on this machine …", name)
     original = original or load_original(name)
     new = Path(tempfile.mkdtemp(prefix=f".{kept.name}-", dir=kept.parent))
@@ -165,7 +166,13 @@ def _quantise(original: Original, path: Path) -> None:
         network.set_attn_implementation(implementation)
 
 
-def write_int8(network: torch.nn.Module, inputs: dict[str, torch.Tensor], outputs: Sequence[str], path: Path) -> None:
+def write_int8(
+    network: torch.nn.Module,
+    inputs: dict[str, torch.Tensor],
+    outputs: Sequence[str],
+    path: Path,
+    seven_bits: bool = False,
+) -> None:
     """Trace a network and write it with int8 weights.
 
     Args:
@@ -173,6 +180,7 @@ def write_int8(network: torch.nn.Module, inputs: dict[str, torch.Tensor], output
         inputs: an example of each, of shape (rows, tokens).
         outputs: names of what it returns, whose first two dimensions are rows and tokens.
         path: of the ONNX file.
+        seven_bits: as for ``index.runtime.quantise``.
     """
     import torch
 
@@ -189,7 +197,7 @@ def write_int8(network: torch.nn.Module, inputs: dict[str, torch.Tensor], output
             opset_version=_OPSET,
             dynamo=False,
         )
-        quantise(whole, path)
+        quantise(whole, path, seven_bits)
 
 
 def _cosine(original: Original, recipe: Recipe, folder: Path) -> float:
@@ -222,7 +230,12 @@ def _cache() -> Path:
     """Where encoders are kept on this machine: ``CLIPPINGS_CACHE``, or a folder in the user's cache."""
     own = os.environ.get("CLIPPINGS_CACHE")
     users = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(own) if own else Path(users) / "clippings"
+    return Path(own) if own else Path(users) / "clippings"
+
+
+def _writable_cache() -> Path:
+    """The same, or a folder of this process where that one cannot be written."""
+    folder = _cache()
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     return folder if folder.is_dir() and os.access(folder, os.W_OK) else Path(_of_this_process().name)
@@ -236,6 +249,8 @@ def _of_this_process() -> tempfile.TemporaryDirectory[str]:
 
 def _copy(folder: Path, recipe: Recipe, target: Path) -> None:
     """Copy an encoder so that whoever opens the target finds all of it or nothing."""
+    for left in target.parent.glob(f".{target.name}-*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for name in recipe.hashes:

@@ -187,7 +187,7 @@ def _evaluate(words: Sequence[str]) -> int:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--library", metavar="INDEX", help="an index of the articles that the questions are about")
     parser.add_argument("--limit", type=int, metavar="N", help="ask at most N questions of a file, evenly spread")
-    parser.add_argument("--no-export", action="store_true", help="encode with sentence-transformers itself")
+    parser.add_argument("--exact", action="store_true", help="encode with sentence-transformers itself")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, one line a file")
     parser.add_argument("--rows", type=Path, metavar="FILE", help="write what became of each question, as JSON lines")
     options = parser.parse_args(words)
@@ -197,7 +197,7 @@ def _evaluate(words: Sequence[str]) -> int:
 
     library = open_index(options.library) if options.library else None
     with _written(options.rows) as kept:
-        for figures in evaluate(options.files, library, options.limit, not options.no_export):
+        for figures in evaluate(options.files, library, options.limit, options.exact):
             print(json.dumps(_without_nan(summary(figures))) if options.json else table(figures), flush=True)
             for row in rows(figures):
                 kept.write(json.dumps(_without_nan(row), ensure_ascii=False) + "\n")
@@ -225,15 +225,14 @@ def _without_nan(value: Any) -> Any:
 def _fit(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m qa fit",
-        description="Learn the weights of the ranking from training questions, and the reader's weight and the "
-        "confidence from two thirds of the development questions; report on the other third; write qa/parameters.json.",
+        description="Learn the weights of the ranking from training questions, and those beside the reader's score and "
+        "the confidence from two thirds of the development questions; report on the other third; write "
+        "qa/parameters.json.",
     )
     parser.add_argument(
         "--train", nargs="+", type=Path, default=[], metavar="FILE", help="for the ranking (default: keep it)"
     )
-    parser.add_argument(
-        "--dev", nargs="+", type=Path, required=True, metavar="FILE", help="for the reader's weight and the confidence"
-    )
+    parser.add_argument("--dev", nargs="+", type=Path, required=True, metavar="FILE", help="for the rest")
     parser.add_argument("--library", metavar="INDEX", help="index for the files whose contexts are its articles")
     parser.add_argument("--limit", type=int, default=1500, metavar="N", help="questions of each file, at most")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write (default: the file in use)")

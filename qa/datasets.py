@@ -188,14 +188,14 @@ def spread(asked: list[Asked], limit: int | None) -> list[Asked]:
     return [asked[i * len(asked) // limit] for i in range(limit)]
 
 
-def index_of(entries: Sequence[dict[str, Any]], folder: Path, export: bool = True) -> Library:
+def index_of(entries: Sequence[dict[str, Any]], folder: Path, exact: bool = False) -> Library:
     """An index in which every distinct context is an article without a header."""
     from index.builder import create, encode
     from index.encoder import index_encoder
     from index.lexical import Lexical, catch_up
     from index.library import open_index
 
-    store = create(folder / "index", folder, export=export)
+    store = create(folder / "index", folder, exact=exact)
     encoder = index_encoder(store.directory, store.settings.model, store.settings.model_hash)
     contexts = list(dict.fromkeys(entry["context"] for entry in entries if entry["context"] is not None))
     articles = [article_of(context, f"{number:06}.txt") for number, context in enumerate(contexts)]

@@ -338,6 +338,14 @@ def test_a_file_from_elsewhere_is_copied_in(corpus: Path, index_path: Path, tmp_
     assert files_in(corpus) == ["My-ferry.txt", "bridge.txt", "harvest.txt"]
 
 
+def test_one_article_needs_no_list(corpus: Path, index_path: Path, tmp_path: Path) -> None:
+    outside = write(tmp_path / "out", ferry=FERRY) / "ferry.txt"
+    assert counts(add(outside, index_path)) == (1, 0, 0, 0, 0)
+    assert counts(remove("ferry.txt", index_path)) == (0, 0, 1, 0, 0)
+    assert counts(add(str(outside), index_path)) == (1, 0, 0, 0, 0)
+    assert add("/no/such", index_path).skipped == [("/no/such", "such: there is no such file.")]
+
+
 def test_a_file_named_twice_is_added_once(index_path: Path, corpus: Path, tmp_path: Path) -> None:
     outside = write(tmp_path / "out", ferry=FERRY) / "ferry.txt"
     assert counts(add([outside, outside, tmp_path / "out" / ".." / "out" / "ferry.txt"], index_path)) == (1, 0, 0, 0, 0)
@@ -419,8 +427,9 @@ def test_adding_needs_an_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("title", "name"),
     [
-        ("../../etc/passwd", "passwd.txt"),
+        ("../../etc/passwd", "etc-passwd.txt"),
         ("..\\..\\boot", "boot.txt"),
+        ("Winners of the 2024/25 season", "Winners-of-the-2024-25-season.txt"),
         ("CON", "article-CON.txt"),
         ("README", "article-README.txt"),
         (".htaccess", "htaccess.txt"),

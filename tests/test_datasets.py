@@ -19,10 +19,10 @@ def id_of(library: Library, name: str) -> int:
     return library.store.known()[name][0]
 
 
-@pytest.mark.parametrize("export", [True, False])
-def test_the_articles_are_encoded_as_a_build_would_encode_them(export: bool, tmp_path: Path) -> None:
-    library = index_of(read_questions(squad(tmp_path / "small.json")), tmp_path, export)
-    assert library.encoder.recipe.exported is export
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_articles_are_encoded_as_a_build_would_encode_them(exact: bool, tmp_path: Path) -> None:
+    library = index_of(read_questions(squad(tmp_path / "small.json")), tmp_path, exact)
+    assert library.encoder.recipe.exported is not exact
     assert [info.path for info in library.articles()] == ["000000.txt", "000001.txt"]
     library.close()
 

@@ -30,7 +30,7 @@ from index.encoder import (
     open_encoder,
     read_recipe,
 )
-from index.errors import ModelError
+from index.errors import IndexStateError, ModelError
 from index.exporting import SENTENCES, export, provide_encoder
 from index.files import scan
 from index.library import Library
@@ -271,6 +271,27 @@ def test_without_a_place_to_keep_it_an_encoder_is_made_all_the_same(
     assert verify(tmp_path / "index").problems == []
 
 
+def test_what_is_kept_where_nothing_can_be_written_is_used(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = small_model(tmp_path)
+    for index in ("one", "two"):
+        (tmp_path / index).mkdir()
+    first = provide_encoder(name, tmp_path / "one")[1]
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != own_cache and real(path, mode))
+    monkeypatch.setattr(module, "export", None)  # it is not made again
+    assert provide_encoder(name, tmp_path / "two")[1] == first
+
+
+def test_what_a_killed_process_left_beside_an_encoder_goes(tmp_path: Path, own_cache: Path) -> None:
+    index = tmp_path / "index"
+    (index / f".{FOLDER}-half").mkdir(parents=True)
+    (index / f".{FOLDER}-half" / NETWORK).write_text("half")
+    provide_encoder(small_model(tmp_path), index)
+    assert [path.name for path in index.iterdir()] == [FOLDER]
+
+
 def test_an_index_that_keeps_no_encoder_is_asked_with_that_of_the_machine(library: Library, index_path: Path) -> None:
     shutil.rmtree(index_path / FOLDER)
     (index_path / FOLDER).write_text("in the way")  # chmod would not stop root
@@ -506,9 +527,9 @@ def assert_stored(index: Path, encoder: Encoder) -> None:
 
 def test_an_index_may_be_built_with_the_model_itself(corpus: Path, tmp_path: Path, original: Original) -> None:
     index = tmp_path / "index"
-    report = build(corpus, index, export=False)
+    report = build(corpus, index, exact=True)
     recipe = read_recipe(index / FOLDER)
-    assert report.encoder == str(recipe) == "sentence-transformers, because export was not wanted"
+    assert report.encoder == str(recipe) == "sentence-transformers, because the exact one was asked for"
     assert not recipe.exported
     assert recipe.identity == original.recipe(exported=False).identity != original.recipe(exported=True).identity
     assert inside(index / FOLDER) == ["encoder.json"]
@@ -517,9 +538,17 @@ def test_an_index_may_be_built_with_the_model_itself(corpus: Path, tmp_path: Pat
     assert not read_recipe(index / FOLDER).exported
 
 
+def test_an_index_made_in_int8_does_not_become_an_exact_one(corpus: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    build(corpus, index)
+    with pytest.raises(IndexStateError, match=r"int8 encoder\. For an exact one build another index"):
+        build(corpus, index, exact=True)
+    assert build(corpus, index).unchanged == 2
+
+
 def test_an_index_of_the_model_itself_gets_it_again(corpus: Path, tmp_path: Path) -> None:
     index = tmp_path / "index"
-    build(corpus, index, export=False)
+    build(corpus, index, exact=True)
     before = read_recipe(index / FOLDER)
     shutil.rmtree(index / FOLDER)
     encoder_module._loaded.clear()

@@ -75,14 +75,12 @@ def test_add_and_remove_fail_if_a_file_was_refused(
 
 
 @pytest.mark.model
-def test_a_build_without_the_export_says_what_encodes(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_exact_build_says_what_encodes(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     index = str(tmp_path / "index")
-    assert main(["build", str(corpus), "--index", index, "--no-export"]) == 0
+    assert main(["build", str(corpus), "--index", index, "--exact"]) == 0
     out, err = said(capsys)
     first, second = out.splitlines()
-    assert first == "encoder: sentence-transformers, because export was not wanted"
+    assert first == "encoder: sentence-transformers, because the exact one was asked for"
     assert second.startswith(f"{index}: 2 added, ")
     assert err == ""
     assert main(["status", "--index", index]) == 0
