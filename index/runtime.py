@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,19 @@ this when it is first imported."""
 
 Network = Callable[[dict[str, NDArray[np.int64]]], list[NDArray[np.float32]]]
 """Named inputs to outputs, in the order in which the network was exported."""
+Networks = Callable[[Sequence[dict[str, NDArray[np.int64]]]], list[list[NDArray[np.float32]]]]
+"""The same for many inputs, each by itself."""
 
 
-def open_network(path: Path) -> Network:
-    """Open an ONNX network on the processor. What onnxruntime raises for a damaged one is its own."""
+def open_network(path: Path, threads: int | None = None) -> Network:
+    """Open an ONNX network on the processor, on all cores unless told how many threads.
+
+    What onnxruntime raises for a damaged one is its own.
+    """
     import onnxruntime  # late: listing or checking an index needs no network
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = cores()
+    options.intra_op_num_threads = threads or cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -33,6 +39,22 @@ def open_network(path: Path) -> Network:
         return outputs
 
     return run
+
+
+def open_side_by_side(path: Path) -> Networks:
+    """Open a network to run on many inputs, each by itself; outputs come in the order of the inputs.
+
+    As many run at the same time as there are cores, each on one, which is a quarter faster than one after another
+    on all of them; only what is left of the last round has all cores.
+    """
+    alone, together = open_network(path, 1), open_network(path)
+    workers = ThreadPoolExecutor(cores(), thread_name_prefix="network")
+
+    def run_each(inputs: Sequence[dict[str, NDArray[np.int64]]]) -> list[list[NDArray[np.float32]]]:
+        rounds = len(inputs) - len(inputs) % cores()
+        return [*workers.map(alone, inputs[:rounds]), *map(together, inputs[rounds:])]
+
+    return run_each
 
 
 def cores() -> int:
@@ -68,11 +90,19 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np
     return ids, mask
 
 
-def quantise(source: Path, target: Path) -> None:
-    """Write the network of one file into another with int8 weights, per channel."""
+def quantise(source: Path, target: Path, seven_bits: bool = False) -> None:
+    """Write the network of one file into another with int8 weights, per channel.
+
+    Args:
+        source, target: ONNX files.
+        seven_bits: use half the range of int8: without VNNI, sums of products may overflow 16 bits otherwise, and
+            are then cut off.
+    """
     import onnxruntime.quantization as quantization
 
-    quantization.quantize_dynamic(source, target, weight_type=quantization.QuantType.QInt8, per_channel=True)
+    quantization.quantize_dynamic(
+        source, target, weight_type=quantization.QuantType.QInt8, per_channel=True, reduce_range=seven_bits
+    )
 
 
 def read_tokenizer(path: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from qa.question import Question, names_of
@@ -70,20 +70,37 @@ def _read(hit: Hit) -> float:
     return max(-CLIP, hit.reading.score) if hit.reading else -CLIP
 
 
-def confidence(found: Features, weights: dict[str, float]) -> float:
-    """The logistic of the weighted features; weights by feature name, and ``bias``."""
-    total = weights["bias"] + sum(weights[f.name] * getattr(found, f.name) for f in fields(found))
-    return 1 / (1 + math.exp(-total))
+def confidence(found: Features, weights: dict[str, dict[str, float]]) -> float:
+    """The product of logistics of weighted features: that the articles cover the question, and that this answers it.
+
+    Args:
+        weights: of each factor, by name of the feature, and ``bias``.
+    """
+    values = {"bias": 1.0, **asdict(found)}
+    totals = [sum(weight * values[name] for name, weight in of.items()) for of in weights.values()]
+    return math.prod(1 / (1 + math.exp(-total)) for total in totals)
 
 
-def without_copies(hits: Sequence[Hit], library: Library) -> list[Hit]:
-    """The hits without those that tell, in nearly the same words, what a better one tells."""
+def without_copies(hits: Sequence[Hit], library: Library, to_the_figure: bool = False) -> list[Hit]:
+    """The hits without those that tell, in nearly the same words, what a better one tells.
+
+    Args:
+        hits: best first.
+        library: whose analysis makes the words.
+        to_the_figure: whether what gives other figures is no copy.
+    """
     kept: list[tuple[Hit, frozenset[str]]] = []
     for hit in hits:
         words = frozenset(library.lexical.terms(hit.text))
-        if all(len(words & other) < NEAR_COPY * len(words | other) for _, other in kept):
+        if not any(_same(words, other, to_the_figure) for _, other in kept):
             kept.append((hit, words))
     return [hit for hit, _ in kept]
+
+
+def _same(words: frozenset[str], others: frozenset[str], to_the_figure: bool) -> bool:
+    if to_the_figure and any(any(map(str.isdigit, word)) for word in words ^ others):
+        return False
+    return len(words & others) >= NEAR_COPY * len(words | others)
 
 
 def _matched(idf: dict[str, float], words: Sequence[str]) -> float:

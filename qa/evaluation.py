@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    paths: Sequence[Path], library: Library | None = None, limit: int | None = None, export: bool = True
+    paths: Sequence[Path], library: Library | None = None, limit: int | None = None, exact: bool = False
 ) -> Iterator[Figures]:
     """Measure each file of questions; lists without contexts are asked, as unanswerable, of all the others' articles.
 
@@ -42,7 +42,7 @@ def evaluate(
             ``.jsonl`` files about the articles of ``library``.
         library: an index whose articles the contexts are, to the letter.
         limit: at most so many questions of a file, evenly spread.
-        export: whether indexes made for this use the exported encoder, as ``index.build`` does.
+        exact: whether sentence-transformers itself encodes for indexes made for this, as for ``index.build``.
 
     Raises:
         ClippingsError: a file is of another form, or its answers are not where it says.
@@ -65,7 +65,7 @@ def evaluate(
     reader = load_reader()
     for path, entries in to_measure:
         with tempfile.TemporaryDirectory() as folder:
-            here = library if library is not None else index_of(entries, Path(folder), export)
+            here = library if library is not None else index_of(entries, Path(folder), exact)
             yield measure(path.stem, spread(list(asked_of(here, [*entries, *foreign])), limit), here, reader)
             if library is None:
                 here.close()

@@ -2,9 +2,10 @@
 
 The ranking weights maximise the probability of the gold sentence among a question's candidates under
 a softmax (the conditional logit of McFadden 1973, ListNet's top-one loss), each training file counting
-the same. The reader has seen the training questions, so that its weight beside them is chosen on
-development questions, and so are the confidence, a logistic regression of "the best sentence is the
-gold one", and the threshold. Every third development question is left out of all that, and reported on.
+the same. The reader has seen the training questions, so that the weights beside its score are learnt in
+the same way from development questions. From these too come the confidence, the product of two logistics
+fitted to "the best sentence is the gold one", and the threshold. Every third development question is left
+out of all that, and reported on.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from qa.confidence import Features, confidence, features
 from qa.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
 from qa.question import read_question
 from qa.reader import load_reader
-from qa.retriever import ALL, Hit, rerank, search
-from qa.scoring import answered_at, auc, mrr
+from qa.retriever import ALL, find_candidates, fuse, read_best, rerank, search
+from qa.scoring import answered_at, auc
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -41,10 +42,16 @@ _HELD = {"dense_passage": 5.0, "bm25_passage": 0.22}
 """Weights that are not learnt: the training posts and reviews are short, one passage or two, and say nothing of how
 much a passage counts among the passages of long articles. Chosen on the development sets (docs/ranking.md)."""
 
-_WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.8)
-"""Weights that the reader's score may get."""
+_READ = 12
+"""Passages that are read of a question from which the weights beside the reader are learnt."""
 
-_FALSE_ANSWERS = 0.12
+_FACTORS = {
+    "covered": ("cosine", "passage_cosine", "highest_cosine", "matched", "passage_matched", "names"),
+    "answered": ("margin", "best", "reader", "reader_margin"),
+}
+"""The features of each factor of the confidence: whether articles cover the question, and whether they answer it."""
+
+_FALSE_ANSWERS = 0.07
 """The threshold lets this share of the unanswerable fitting questions through, each file counting the same."""
 
 
@@ -55,9 +62,8 @@ def fit(
 
     Args:
         train: SQuAD-form files for the ranking. With none, the ranking in use is kept.
-        dev: SQuAD-form files for the reader's weight and the confidence, two thirds of their questions fitted on, the
-            rest reported.
-            A list of questions without contexts is asked of the library as unanswerable.
+        dev: SQuAD-form files for the weights beside the reader and the confidence, two thirds of their questions fitted
+            on, the rest reported. A list of questions without contexts is asked of the library as unanswerable.
         library: the index whose articles some files' contexts are; other files get an index of their own.
         limit: at most so many questions of a file, evenly spread.
         out: where to write; the file in use if left out.
@@ -67,23 +73,26 @@ def fit(
     if train:
         ranking = _fit_ranking([_ranking_problem(path, library, limit) for path in train])
         made = f"python -m qa fit --library STORIES --train {_names(train)} --limit {limit} --dev {_names(dev)}"
-    asked = [_read_rows(path, library, ranking, limit) for path in dev]
-    fitted = [row for rows in asked for row in rows[0::3] + rows[1::3]]
-    held = [row for rows in asked for row in rows[2::3]]
-    ranking = dataclasses.replace(ranking, reader=_best_weight(fitted))
-    weights = _fit_confidence([row.at(ranking.reader) for row in fitted])
-    threshold = _threshold([row.at(ranking.reader) for row in fitted if not row.answerable], weights)
+    with tempfile.TemporaryDirectory() as folder:
+        opened = [(path.stem, *_opened(path, library, Path(folder, str(n)))) for n, path in enumerate(dev)]
+        asked = [(file, here, list(enumerate(spread(questions, limit)))) for file, here, questions in opened]
+        fitted = [(file, here, [one for n, one in some if n % 3 < 2]) for file, here, some in asked]
+        reading = _fit_reading([_reading_problem(some, here, ranking) for _, here, some in fitted])
+        rows = [_rows(file, some, here, reading) for file, here, some in fitted]
+        held = [_rows(file, [one for n, one in some if n % 3 == 2], here, reading) for file, here, some in asked]
+    to_fit = [row for some in rows for row in some]
+    weights = _fit_confidence(to_fit)
+    threshold = _threshold([row for row in to_fit if not row.answerable], weights)
     learnt = {
         "ranking made by": made,
-        "reader's weight and confidence made by": (
-            f"python -m qa fit --library STORIES --limit {limit} --dev {_names(dev)}"
-        ),
+        "reading and confidence made by": f"python -m qa fit --library STORIES --limit {limit} --dev {_names(dev)}",
         "ranking": {key: round(value, 4) for key, value in dataclasses.asdict(ranking).items()},
-        "confidence": {key: round(value, 4) for key, value in weights.items()},
+        "reading": {key: round(value, 4) for key, value in dataclasses.asdict(reading).items()},
+        "confidence": {factor: {key: round(value, 4) for key, value in of.items()} for factor, of in weights.items()},
         "threshold": round(threshold, 4),
     }
     (out or parameters.FILE).write_text(json.dumps(learnt, indent=2) + "\n", encoding="utf-8")
-    return f"reader's weight {ranking.reader}\n" + _report([row.at(ranking.reader) for row in held], weights, threshold)
+    return _report([row for some in held for row in some], weights, threshold)
 
 
 def _names(paths: Sequence[Path]) -> str:
@@ -92,26 +101,12 @@ def _names(paths: Sequence[Path]) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Row:
-    """One development question, asked with a certain weight of the reader: what the confidence sees, and the truth."""
+    """One development question: what the confidence sees, and the truth."""
 
     file: str
     features: Features
     answerable: bool
     right: bool
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _ReadRow:
-    """One development question, read once and ranked with every weight that the reader may get."""
-
-    file: str
-    answerable: bool
-    features: dict[float, Features]
-    ranks: dict[float, float]
-    """Of the gold sentence among the first ``POOL``; ``inf`` without one."""
-
-    def at(self, weight: float) -> _Row:
-        return _Row(self.file, self.features[weight], self.answerable, self.ranks[weight] == 1)
 
 
 def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Library, list[Asked]]:
@@ -141,12 +136,44 @@ def _ranking_problem(path: Path, library: Library | None, limit: int) -> list[tu
     return problem
 
 
+def _reading_problem(
+    asked: Sequence[Asked], library: Library, ranking: parameters.Weights
+) -> list[tuple[Matrix, NDArray[np.bool_]]]:
+    """The same with the reader's score in a last column."""
+    problem, reader = [], load_reader()
+    for one in asked:
+        if not one.answerable:
+            continue
+        question = read_question(one.question, library)
+        found = find_candidates(question, library)
+        readings = read_best(question, library, found, fuse(found.signals, ranking), reader, _READ, np.inf)
+        gold = np.array([is_gold(one, row.article, row.start, row.end) for row in found.rows], bool)
+        if gold.any():
+            read = rerank(np.zeros(len(found.rows)), readings)
+            problem.append((np.column_stack([found.signals, read]), gold))
+    return problem
+
+
 def _fit_ranking(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]]) -> parameters.Weights:
+    names = [field.name for field in dataclasses.fields(parameters.Weights)]
+    found = _conditional_logit(problems, np.array([_HELD.get(name, np.nan) for name in names]))
+    return parameters.Weights(**dict(zip(names, found.tolist(), strict=True)))
+
+
+def _fit_reading(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]]) -> parameters.Weights:
+    """The weights beside a reader's score that counts 1."""
+    names = [field.name for field in dataclasses.fields(parameters.Weights)]
+    *found, reader = _conditional_logit(
+        [problem for problem in problems if problem], np.full(len(names) + 1, np.nan)
+    ).tolist()
+    return parameters.Weights(**{name: value / reader for name, value in zip(names, found, strict=True)})
+
+
+def _conditional_logit(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]], known: Matrix) -> Matrix:
+    """Weights of the columns, shape (columns,); those that are not learnt are given, the others are NaN."""
     from scipy.optimize import minimize  # late: only fitting needs it
 
-    names = [field.name for field in dataclasses.fields(parameters.Weights) if field.name != "reader"]
-    held = np.array([_HELD.get(name, 0.0) for name in names])
-    free = np.array([name not in _HELD for name in names])
+    free, held = np.isnan(known), np.nan_to_num(known)
     # Scaled alike, so that the penalty weighs all of them alike.
     scale = np.mean([np.abs(matrix[:, free]).max(axis=0) for problem in problems for matrix, _ in problem], axis=0)
 
@@ -165,65 +192,62 @@ def _fit_ranking(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]])
 
     found = minimize(loss, np.ones(free.sum()), jac=True, method="L-BFGS-B")
     held[free] = found.x / scale
-    return parameters.Weights(**dict(zip(names, held.tolist(), strict=True)), reader=0.0)
+    return held
 
 
-def _read_rows(path: Path, library: Library | None, ranking: parameters.Weights, limit: int) -> list[_ReadRow]:
-    """What comes of a file's questions, in its order; those that find nothing are left out."""
+def _rows(file: str, asked: Sequence[Asked], library: Library, reading: parameters.Weights) -> list[_Row]:
+    """What comes of questions; those that find nothing are left out."""
     rows, reader = [], load_reader()
-    with tempfile.TemporaryDirectory() as folder:
-        here, asked = _opened(path, library, Path(folder))
-        asked = spread(asked, limit)
-        for one in asked:
-            question = read_question(one.question, here)
-            found = search(question, here, ALL, reader, dataclasses.replace(ranking, reader=1.0))
-            if not found:
-                continue
-            row = _ReadRow(path.stem, one.answerable, {}, {})
-            for weight in _WEIGHTS:
-                hits = _ranked(found, weight)
-                row.features[weight] = features(question, hits, here)
-                golds = [n for n, hit in enumerate(hits, 1) if is_gold(one, hit.article.id, hit.start, hit.end)]
-                row.ranks[weight] = float(min(golds, default=np.inf))
-            rows.append(row)
-    print(f"{path.name}: {len(asked)} development questions", file=sys.stderr, flush=True)
+    for one in asked:
+        question = read_question(one.question, library)
+        hits = search(question, library, POOL, reader, reading)
+        if hits:
+            right = is_gold(one, hits[0].article.id, hits[0].start, hits[0].end)
+            rows.append(_Row(file, features(question, hits, library), one.answerable, right))
+    print(f"{file}: {len(asked)} development questions", file=sys.stderr, flush=True)
     return rows
 
 
-def _ranked(hits: Sequence[Hit], weight: float) -> list[Hit]:
-    """The first of hits that were ranked with the reader's weight at 1, as they are ranked with another."""
-    readings = {at: hit.reading for at, hit in enumerate(hits) if hit.reading}
-    scores = rerank(np.array([hit.score for hit in hits]), readings, weight - 1)
-    order = np.argsort(-scores, kind="stable").tolist()[:POOL]
-    return [dataclasses.replace(hits[at], score=float(scores[at])) for at in order]
+def _fit_confidence(rows: Sequence[_Row]) -> dict[str, dict[str, float]]:
+    """The two factors that make what is right most likely; the answerable questions of each file, and the others, count
+    the same."""
+    from scipy.optimize import minimize  # late: only fitting needs it
 
-
-def _best_weight(rows: Sequence[_ReadRow]) -> float:
-    """The weight with the highest mean reciprocal rank, each file counting the same."""
-    files = {row.file for row in rows if row.answerable}
-
-    def quality(weight: float) -> float:
-        return sum(mrr([row.ranks[weight] for row in rows if row.file == file and row.answerable]) for file in files)
-
-    return max(_WEIGHTS, key=quality)
-
-
-def _fit_confidence(rows: Sequence[_Row]) -> dict[str, float]:
-    """A logistic regression; the answerable questions of each file, and the others, count the same."""
-    from sklearn.linear_model import LogisticRegression  # late: only fitting needs it
-
-    matrix = np.array([dataclasses.astuple(row.features) for row in rows])
-    spread_ = matrix.std(axis=0) + 1e-9
+    right = np.array([row.right for row in rows], float)
     counts = Counter((row.file, row.answerable) for row in rows)
-    shares = np.array([1 / counts[row.file, row.answerable] for row in rows])
-    model = LogisticRegression(max_iter=1000)
-    model.fit(matrix / spread_, [row.right for row in rows], sample_weight=shares / shares.mean())
+    shares = np.array([1 / counts[row.file, row.answerable] / len(counts) for row in rows])
     names = [field.name for field in dataclasses.fields(Features)]
-    weights = dict(zip(names, (model.coef_[0] / spread_).tolist(), strict=True))
-    return {"bias": float(model.intercept_[0]), **weights}
+    matrix = np.array([dataclasses.astuple(row.features) for row in rows])
+    mean, width = matrix.mean(axis=0), matrix.std(axis=0) + 1e-9
+    columns = [[names.index(name) for name in factor] for factor in _FACTORS.values()]
+    ones = np.ones((len(rows), 1))
+    parts = [np.hstack([ones, ((matrix - mean) / width)[:, chosen]]) for chosen in columns]
+    ends = np.cumsum([part.shape[1] for part in parts])[:-1]
+    held = np.concatenate([np.arange(part.shape[1]) > 0 for part in parts])  # small, all but the biases
+
+    def loss(weights: Matrix) -> tuple[float, Matrix]:
+        sums = [part @ of for part, of in zip(parts, np.split(weights, ends), strict=True)]
+        log_sure = sum(-np.logaddexp(0, -one) for one in sums)
+        unsure = np.maximum(-np.expm1(log_sure), 1e-9)
+        slope = shares * (right - (1 - right) * np.exp(log_sure) / unsure)
+        gradient = np.concatenate(
+            [part.T @ (-slope / (1 + np.exp(one))) for part, one in zip(parts, sums, strict=True)]
+        )
+        likely = float(shares @ (right * log_sure + (1 - right) * np.log(unsure)))
+        small = np.where(held, weights, 0)
+        return _L2 * float(small @ small) - likely, gradient + 2 * _L2 * small
+
+    start = np.where(held, 0.1, 1.0)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000}).x
+    fitted = {}
+    for factor, chosen, (bias, *of) in zip(_FACTORS, columns, np.split(found, ends), strict=True):
+        weights = np.array(of) / width[chosen]
+        by_name = dict(zip(_FACTORS[factor], weights.tolist(), strict=True))
+        fitted[factor] = {"bias": float(bias - weights @ mean[chosen]), **by_name}
+    return fitted
 
 
-def _threshold(unanswerable: Sequence[_Row], weights: dict[str, float]) -> float:
+def _threshold(unanswerable: Sequence[_Row], weights: dict[str, dict[str, float]]) -> float:
     """A confidence that ``_FALSE_ANSWERS`` of these questions reach and no more, each file counting the same."""
     if not unanswerable:
         return 0.5
@@ -234,7 +258,7 @@ def _threshold(unanswerable: Sequence[_Row], weights: dict[str, float]) -> float
     return ((sure[last - 1][0] if last else 1.0) + sure[last][0]) / 2
 
 
-def _report(rows: Sequence[_Row], weights: dict[str, float], threshold: float) -> str:
+def _report(rows: Sequence[_Row], weights: dict[str, dict[str, float]], threshold: float) -> str:
     """What the confidence does on the rows, by file and over all."""
     lines = [f"on {len(rows)} development questions that were not fitted on, threshold {threshold:.3f}:"]
     for file in [*dict.fromkeys(row.file for row in rows), "all"]:

@@ -12,15 +12,13 @@ FILE = Path(__file__).with_name("parameters.json")
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights of the raw scores (``qa.retriever.Signals``) in the fused one, and of the reader's in the last."""
+    """Weights of the raw scores (``qa.retriever.Signals``) in a fused one."""
 
     dense_sentence: float
     dense_passage: float
     bm25_sentence: float
     bm25_passage: float
     length: float
-    reader: float
-    """Of the reader's score, where a sentence was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +26,11 @@ class Parameters:
     """All that ``python -m qa fit`` learns."""
 
     ranking: Weights
-    confidence: dict[str, float]
-    """Weights of ``qa.confidence.Features`` by name, and ``bias``."""
+    """Of the fused score, where nothing is read."""
+    reading: Weights
+    """Of the score that says what is read, and to which the reader's is then added as it is."""
+    confidence: dict[str, dict[str, float]]
+    """By factor the weights of ``qa.confidence.Features`` by name, and ``bias``."""
     threshold: float
     """The least confidence at which an answer is shown as one."""
 
@@ -38,4 +39,6 @@ class Parameters:
 def load_parameters() -> Parameters:
     """The parameters that ship with Clippings."""
     values = json.loads(FILE.read_text(encoding="utf-8"))
-    return Parameters(Weights(**values["ranking"]), values["confidence"], values["threshold"])
+    return Parameters(
+        Weights(**values["ranking"]), Weights(**values["reading"]), values["confidence"], values["threshold"]
+    )

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from index.encoder import PassageText, cut, sentence_tokens, sha256
 from index.errors import ModelError
-from index.runtime import Network, open_network, read_tokenizer
+from index.runtime import Networks, open_side_by_side, read_tokenizer
 
 NETWORK, TOKENIZER = "reader.onnx", "reader-tokenizer.json"
 HASHES = {
-    NETWORK: "efb1524271dedfdb0f61c4b3022a30b294b7035d558de95bda9a69163900481d",
+    NETWORK: "0c2545ccd5b71f084c291c1a9841171fcbba6f74891efe1c664128bfd292cb31",
     TOKENIZER: "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
 }
 """SHA-256 of the files, which stand beside this one."""
@@ -37,6 +37,7 @@ MAX_PARTS = 16
 LONGEST = 30
 """Tokens of an exact answer, at most."""
 MAX_SPANS = 20
+"""Exact answers of a sentence, at most, where a question asks for several."""
 NEARLY = 3.0
 """How much less a further span of a sentence may score than the best, where a question asks for several."""
 
@@ -59,10 +60,11 @@ class Reader:
 
     Args:
         tokenizer: of the ``tokenizers`` library, for pairs of texts by their ids.
-        network: ``input_ids``, ``attention_mask`` and ``token_type_ids`` to start and end logits.
+        network: runs on each of many inputs, ``input_ids``, ``attention_mask`` and ``token_type_ids`` to start and end
+            logits. One at a time: no int8 network minds its batch-mates then.
     """
 
-    def __init__(self, tokenizer: Any, network: Network) -> None:
+    def __init__(self, tokenizer: Any, network: Networks) -> None:
         self._tokenizer = tokenizer
         self._network = network
         self._first, self._last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
@@ -88,12 +90,13 @@ class Reader:
             for first, last in cut(text.word_ids, bounds[at], MAX_TOKENS - len(head) - 1)[:MAX_PARTS]
         ]
         readings = [[Reading(start, end, -np.inf) for start, end in window.sentences] for window in windows]
-        for at, first, last in parts:  # one by one: as fast as together, and no int8 network minds its batch-mates
+        parts.sort(key=lambda part: part[1] - part[2])  # what runs at the same time shall take as long
+        inputs = []
+        for at, first, last in parts:
             ids = np.array([[*head, *texts[at].ids[first:last], self._last]])
             types = (np.arange(ids.shape[1]) >= len(head)).astype(np.int64)[None, :]
-            starts, ends = self._network(
-                {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
-            )
+            inputs.append({"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types})
+        for (at, first, last), (starts, ends) in zip(parts, self._network(inputs), strict=True):
             none = float(starts[0, 0] + ends[0, 0])
             for n, (begin, stop) in enumerate(bounds[at]):
                 low, high = max(begin, first), min(stop, last)
@@ -150,7 +153,7 @@ def _open() -> Reader:
     for name, expected in HASHES.items():
         if sha256(folder / name) != expected:
             raise ModelError(f"{folder / name} is missing or damaged; get Clippings again.")
-    return Reader(read_tokenizer(folder / TOKENIZER), open_network(folder / NETWORK))
+    return Reader(read_tokenizer(folder / TOKENIZER), open_side_by_side(folder / NETWORK))
 
 
 def preload_reader() -> None:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 CANDIDATES = 20
 """Passages taken from each of the three searches."""
-READ, WITHIN = 5, 3.0
-"""Passages that are read, at most, and by how much their best sentences may be below the best of all in the fused
-score: as good as reading five always, or eight, in less than half the time (docs/reader.md)."""
+READ, WITHIN = 8, 5.0
+"""Passages that are read, at most, and by how much their best sentences may be below the best of all in the score that
+decides on it: nearly as good as reading twelve always, in less than a third of the time (docs/reader.md)."""
 
 MAX_PHRASE_HITS = 10_000
 """Sentences with a quoted phrase that are looked at, at most."""
@@ -123,13 +123,14 @@ def search(
     """The ``k`` best sentences for a question taken apart by ``read_question``, read if a reader is given."""
     if k < 1:
         raise QuestionError(f"{k} sentences cannot be shown; ask for at least 1.")
-    weights = weights or load_parameters().ranking
+    parameters = load_parameters()
+    weights = weights or (parameters.reading if reader is not None else parameters.ranking)
     found = find_candidates(question, library)
     scores = fuse(found.signals, weights)
     readings: dict[int, Reading] = {}
     if reader is not None:
-        readings = read_best(question, library, found, scores, reader)
-        scores = rerank(scores, readings, weights.reader)
+        readings = read_best(question, library, found, scores, reader, READ, WITHIN)
+        scores = rerank(scores, readings)
     hits: list[Hit] = []
     for at in np.argsort(-scores, kind="stable").tolist():  # rows come by id, so that ties do too
         row = found.rows[at]
@@ -200,24 +201,33 @@ def _holds(row: SentenceRow, question: Question, library: Library) -> bool:
 
 def fuse(signals: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
     """The scores, shape (n,), by which sentences are ranked; signals of shape (n, 5), as ``Signals`` orders them."""
-    return np.asarray(signals @ np.array(astuple(weights)[: signals.shape[1]]))
+    return np.asarray(signals @ np.array(astuple(weights)))
 
 
 def read_best(
-    question: Question, library: Library, found: Candidates, scores: NDArray[np.float64], reader: Reader
+    question: Question,
+    library: Library,
+    found: Candidates,
+    scores: NDArray[np.float64],
+    reader: Reader,
+    read: int,
+    within: float,
 ) -> dict[int, Reading]:
-    """Readings of the sentences of the best passages, by position among the candidates."""
+    """Readings of the sentences of the best passages, by position among the candidates.
+
+    At most ``read`` passages are read, and none whose best sentence scores more than ``within`` less than the best.
+    """
     inside: dict[int, list[int]] = {}  # positions by passage, the passages in the order of their best sentences
     for at in np.argsort(-scores, kind="stable").tolist():
         inside.setdefault(found.rows[at].passage, []).append(at)
     places: list[tuple[int, list[int]]] = []
     windows: list[PassageText] = []
-    for id_, (best, *others) in islice(inside.items(), READ):
+    for id_, (best, *others) in islice(inside.items(), read):
         passage = found.passages.get(id_)
         article = library.article(passage.article) if passage else None
         if passage is None or article is None:
             continue  # removed a moment ago
-        if scores[best] < scores.max() - WITHIN:
+        if scores[best] < scores.max() - within:
             break
         sentences = sorted([best, *others])
         spans = [(found.rows[at].start - passage.start, found.rows[at].end - passage.start) for at in sentences]
@@ -233,10 +243,10 @@ def read_best(
     return readings
 
 
-def rerank(scores: NDArray[np.float64], readings: dict[int, Reading], weight: float) -> NDArray[np.float64]:
-    """The fused scores with the reader's; a sentence that was not read takes the least of those that were."""
+def rerank(scores: NDArray[np.float64], readings: dict[int, Reading]) -> NDArray[np.float64]:
+    """The fused scores and the reader's; a sentence that was not read takes the least of those that were."""
     if not readings:
         return scores
     known = {at: reading.score for at, reading in readings.items() if math.isfinite(reading.score)}
     least = min(known.values(), default=0.0)
-    return scores + weight * np.array([known.get(at, least) for at in range(len(scores))])
+    return np.asarray(scores + [known.get(at, least) for at in range(len(scores))])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -98,6 +97,7 @@ def test_a_question_that_leans_on_another_is_not_answered(question: str, library
     said = answer(question, library)
     assert not said.found
     assert said.reason.startswith("Each question is taken by itself")
+    assert said.nearest == ()
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,12 @@ def test_a_question_with_a_subject_does_not(question: str) -> None:
     assert not leans_on_another(question)
 
 
-def test_confidence_is_the_logistic_of_the_features() -> None:
+def test_confidence_is_the_product_of_two_logistics() -> None:
     found = Features(0.5, 0.4, 0.6, 1.0, 0.8, 0.5, 2.0, 10.0, 4.0, 6.0)
-    weights = {"bias": 1.0, **dict.fromkeys((field.name for field in fields(Features)), 0.0)}
-    weights |= {"margin": -1.5, "reader": 0.5}
-    assert confidence(found, weights) == 0.5
+    covered, answered = {"bias": -1.0, "cosine": 2.0}, {"bias": 1.0, "margin": -1.5, "reader": 0.5}
+    assert confidence(found, {"covered": covered}) == 0.5
+    assert confidence(found, {"covered": covered, "answered": answered}) == 0.25
+    assert confidence(found, {"covered": covered, "answered": answered | {"bias": 100.0}}) == pytest.approx(0.5)
 
 
 def test_the_default_library_is_used_when_none_is_given(index_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,7 @@ def test_the_reader_may_be_given_the_right_passage(
 ) -> None:
     monkeypatch.setattr("qa.retriever.WITHIN", 100.0)  # read the plums too
     path = lines(tmp_path / "ours.jsonl", COST)
-    reader.answers[COST["question"]] = {"9,000 tonnes": 20.0, "3.4": 10.0}
+    reader.answers[COST["question"]] = {"9,000 tonnes": 60.0, "3.4": 10.0}
     (result,) = measured(path, library=library).results
     assert (result.text, result.right, result.em, result.f1) == ("9,000 tonnes", False, 0, 0)
     assert (result.em_given, result.f1_given) == (1, 1)

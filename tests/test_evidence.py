@@ -84,7 +84,7 @@ def test_a_sentence_that_leans_on_another_brings_it_along(tmp_path: Path) -> Non
     story = "The diver\n\nMara Bel dived in the Blue Cave for six hours. She came up with a bronze bell.\n"
     build(write(tmp_path / "corpus", diver=story), tmp_path / "index")
     library = open_index(tmp_path / "index")
-    said = answer("What was brought up by the diver?", library)
+    said = answer("What did Mara Bel bring up from the cave?", library)
     best = said.evidence[0]
     assert best.hit.text == "She came up with a bronze bell."
     assert best.context is not None
@@ -114,6 +114,17 @@ def test_articles_that_disagree_are_both_shown(tmp_path: Path) -> None:
     library.close()
 
 
+def test_a_copy_with_another_figure_is_no_copy(tmp_path: Path) -> None:
+    first = FERRY.format(day="03", source="Test Wire", aboard="112")
+    later = FERRY.format(day="09", source="Test Wire", aboard="131")
+    build(write(tmp_path / "corpus", first=first, later=later, same=first + "\nIt was calm.\n"), tmp_path / "index")
+    library = open_index(tmp_path / "index")
+    said = answer("How many people were aboard the ferry Skua?", library)
+    figures = [said.text, *(exact(other) for other in said.contradicting)]
+    assert sorted(figure.split()[0] for figure in figures) == ["112", "131"]
+    library.close()
+
+
 def test_articles_that_agree_or_speak_of_other_things_do_not_disagree(tmp_path: Path) -> None:
     first = FERRY.format(day="03", source="Test Wire", aboard="112")
     same = FERRY.format(day="04", source="Test Post", aboard="112").replace("sank off", "went down near")
@@ -129,8 +140,8 @@ def test_articles_that_agree_or_speak_of_other_things_do_not_disagree(tmp_path: 
 def test_the_reader_joins_the_fused_score() -> None:
     fused = np.array([3.0, 2.0, 1.0, 0.5])
     readings = {0: Reading(0, 1, -4.0), 1: Reading(0, 1, 6.0), 3: Reading(0, 1, float("-inf"))}
-    assert rerank(fused, readings, 0.5).tolist() == [1.0, 5.0, -1.0, -1.5]  # unread and wordless take the least, -4
-    assert rerank(fused, {}, 0.5).tolist() == fused.tolist()
+    assert rerank(fused, readings).tolist() == [-1.0, 8.0, -3.0, -3.5]  # unread and wordless take the least, -4
+    assert rerank(fused, {}).tolist() == fused.tolist()
 
 
 def test_without_reranking_nothing_is_read(library: Library) -> None:

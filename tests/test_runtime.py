@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.runtime import batches, padded
+from index.runtime import batches, open_network, open_side_by_side, padded
+from qa.reader import NETWORK
 from tests.conftest import ROOT
 
 
@@ -30,6 +31,21 @@ def test_asking_leaves_nothing_in_the_users_folders(index_path: Path, tmp_path: 
     assert (done.returncode, done.stderr) == (0, "")
     assert "3.4 million euros" in done.stdout
     assert sorted(home.rglob("*")) == []  # onnxruntime's telemetry would keep an id and a log here
+
+
+@pytest.mark.model
+def test_inputs_run_side_by_side_keep_their_order_and_say_what_they_say_alone() -> None:
+    path = ROOT / "qa" / NETWORK
+    rng = np.random.default_rng(0)
+    inputs = []
+    for length in (40, 7, 90, 12, 33):
+        ids = rng.integers(1000, 20_000, (1, length))
+        inputs.append({"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)})
+    network, networks = open_network(path), open_side_by_side(path)
+    for given, found in zip(inputs, networks(inputs), strict=True):
+        for one, other in zip(network(given), found, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert networks([]) == []
 
 
 def test_rows_of_like_length_run_together() -> None:
