@@ -228,7 +228,7 @@ def _news_groups(places: Sequence[Place], library: Library) -> Iterator[Group]:
     for question, name, start, end in places:
         near = [(article.id, place, article.text[slice(*place)]) for article, place in _near(question, library)]
         if not name:
-            yield [Row(question, text) for _, _, text in near[:8]]
+            yield from [[Row(question, text) for _, _, text in near[:8]]] if near else []
             continue
         article = library.article(names[name])
         assert article is not None

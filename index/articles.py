@@ -16,6 +16,8 @@ _ENCODINGS = (
     "utf_16"
 ).split()
 """What texts that are not UTF-8 are written in; most in the first, of which a short text seldom gives proof."""
+UNDATED = " Kept without a date."
+"""What the warning of a date that is none ends with."""
 MAX_BYTES = 4_000_000
 """Larger files are refused: a news article of 4 MB is an archive that wants splitting."""
 
@@ -82,7 +84,7 @@ class _Header:
         try:
             self.date = datetime.date.fromisoformat(value)
         except ValueError:
-            self.warning = f"{where}: {value[:40]!r} is no date; write it as YYYY-MM-DD."
+            self.warning = f"{where}: {value[:40]!r} is no date; write it as YYYY-MM-DD.{UNDATED}"
 
     def set_key(self, key: str, value: str, start: int, where: str) -> None:
         """Take one ``key: value`` pair whose value stands at ``start``; quotes around it are dropped."""
@@ -140,8 +142,9 @@ def parse_article(data: bytes, name: str) -> Article:
     if not text.strip():
         raise ArticleError(f"{name}: the file is empty; put the article's text in it.")
     header = _read_header(text)
-    if encoding and not header.warning:
-        header.warning = f"it is not UTF-8, and was read as {encoding}; save it as UTF-8 if letters are wrong"
+    if encoding:
+        guess = f"it is not UTF-8, and was read as {encoding}; save it as UTF-8 if letters are wrong."
+        header.warning = f"{header.warning} Also, {guess}" if header.warning else guess
     if not text[header.body_start :].strip():
         raise ArticleError(f"{name}: there is no text below the title; put the article's text there.")
     return Article(

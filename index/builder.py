@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from index import files
-from index.articles import Article, parse_article, read_article
+from index.articles import UNDATED, Article, parse_article, read_article
 from index.encoder import DEFAULT_MODEL, FOLDER, Encoder, PassageText, index_encoder, read_recipe
 from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError
 from index.exporting import provide_encoder
@@ -161,7 +161,7 @@ def add_text(
     data = files.compose(text, title, date, source)
     article = parse_article(data, "The pasted text")
     if article.warning:
-        raise ArticleError(article.warning)
+        raise ArticleError(article.warning.removesuffix(UNDATED))
     directory = Path(index)
     with _opened(directory, wait) as store:
         name = files.write(data, title or article.text[article.body_start :].strip()[:60], store.corpus)
@@ -275,7 +275,7 @@ class _Build:
             self._skip(name, str(error))
             return None
         if article.warning:
-            self._report.warnings.append((name, f"{article.warning} Kept without a date."))
+            self._report.warnings.append((name, article.warning))
         if name in self._known and self._known[name][1] == article.hash:
             self._report.unchanged += 1
             return None
@@ -396,12 +396,11 @@ def _open_or_create(
                 f"The index at {directory} was made with {name.replace('_', ' ')} {getattr(made, name)!r}, not "
                 f"{value!r}. Keep what it has by leaving that out, or build another index beside it: --index NEW_FOLDER"
             )
-    with suppress(ModelError):
-        if exact and read_recipe(directory / FOLDER).exported:
-            raise IndexStateError(
-                f"The index at {directory} was made with the int8 encoder. For an exact one build another index beside "
-                "it: --index NEW_FOLDER"
-            )
+    if exact and not _is_exact(directory):
+        raise IndexStateError(
+            f"The index at {directory} was made with the int8 encoder. For an exact one build another index beside "
+            "it: --index NEW_FOLDER"
+        )
     if store.corpus != corpus.resolve() and store.corpus.is_dir() and store.known():
         raise IndexStateError(
             f"The index at {directory} holds the articles of {store.corpus}. To index {corpus}, give it an index "
@@ -410,6 +409,14 @@ def _open_or_create(
     if store.corpus != corpus.resolve():
         store.move_corpus(_relative(corpus, directory))
     return store
+
+
+def _is_exact(directory: Path) -> bool:
+    """Whether an index certainly encodes with sentence-transformers itself."""
+    try:
+        return not read_recipe(directory / FOLDER).exported
+    except ModelError:
+        return False
 
 
 def _relative(corpus: Path, directory: Path) -> str:

@@ -15,6 +15,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,6 +51,8 @@ LEAST_COSINE = 0.99
 SENTENCES = Path(__file__).with_name("sentences.txt")
 """Real sentences, one on each line, that the exported network is compared on."""
 _OPSET = 17
+_ABANDONED_SECONDS = 3600.0
+"""A half-made copy older than this was left by a process that was killed."""
 
 
 def provide_encoder(name: str, index: Path, identity: str | None = None, exported: bool = True) -> tuple[Path, Recipe]:
@@ -249,8 +252,10 @@ def _of_this_process() -> tempfile.TemporaryDirectory[str]:
 
 def _copy(folder: Path, recipe: Recipe, target: Path) -> None:
     """Copy an encoder so that whoever opens the target finds all of it or nothing."""
-    for left in target.parent.glob(f".{target.name}-*"):  # by a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
+    for left in target.parent.glob(f".{target.name}-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for name in recipe.hashes:

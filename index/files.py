@@ -51,7 +51,9 @@ def place(path: Path, corpus: Path) -> tuple[str, bool]:
     Raises:
         ArticleError: it is no readable article, or another article bears its name.
     """
-    if path.suffix.lower() not in SUFFIXES and path.is_file():
+    if path.suffix.lower() not in SUFFIXES:
+        if not path.exists() and not path.is_symlink():
+            raise ArticleError(f"{path.name}: there is no such file.")
         raise ArticleError(f"{path.name}: an article is a {' or '.join(SUFFIXES)} file; save it as one.")
     inside = path.parent.resolve() / path.name  # a link in the folder is an article under its own name
     if inside.is_relative_to(corpus):

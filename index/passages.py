@@ -25,8 +25,9 @@ _SAID = re.compile(
 )
 _TIME_END = re.compile(r"\d ?[ap]\.m\.$")
 _ZONE = re.compile(
-    r"(?:GMT|UTC|BST|CES?T|WES?T|EES?T|[ECMPA][SD]?T|A[ECW][SD]T|[IJKM]ST|MSK|NZ[SD]T|EAT|SAST|WIB)\b"
-    r"|(?:[A-Z][\w’']+ ){1,3}time\b"
+    r"(?:GMT|UTC|BST|CES?T|WES?T|EES?T|[ECMP][SD]T|A[ECW][SD]T|[IJK]ST|MSK|NZ[SD]T|SAST)\b(?! [A-Z])"
+    r"|[ECMP]T(?=[,;)]| [a-z(])"
+    r"|(?!(?:This|That|Last|Next|Some|Every|Each|Any|Another|First|Full|Half|By|At)\b)(?:[A-Z][\w’']+ ){1,3}time\b"
 )
 _WRAP_WIDTH = (45, 110)
 """Lines this long, one below the other, are one paragraph wrapped by hand."""

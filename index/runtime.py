@@ -44,15 +44,17 @@ def open_network(path: Path, threads: int | None = None) -> Network:
 def open_side_by_side(path: Path) -> Networks:
     """Open a network to run on many inputs, each by itself; outputs come in the order of the inputs.
 
-    As many run at the same time as there are cores, each on one, which is a quarter faster than one after another
-    on all of them; only what is left of the last round has all cores.
+    As many run at the same time as there are cores, each on one, which takes a quarter to a third less time than one
+    after another on all of them; only an input that would run alone has all cores.
     """
-    alone, together = open_network(path, 1), open_network(path)
-    workers = ThreadPoolExecutor(cores(), thread_name_prefix="network")
+    width = cores()
+    alone = open_network(path, 1)
+    together = open_network(path) if width > 1 else alone
+    workers = ThreadPoolExecutor(width, thread_name_prefix="network")
 
     def run_each(inputs: Sequence[dict[str, NDArray[np.int64]]]) -> list[list[NDArray[np.float32]]]:
-        rounds = len(inputs) - len(inputs) % cores()
-        return [*workers.map(alone, inputs[:rounds]), *map(together, inputs[rounds:])]
+        side_by_side = len(inputs) - (len(inputs) % width == 1)
+        return [*workers.map(alone, inputs[:side_by_side]), *map(together, inputs[side_by_side:])]
 
     return run_each
 

@@ -60,7 +60,7 @@ class Answer:
     evidence: tuple[Evidence, ...]
     """The best sentence first, then others that are no near-copies; empty if not found."""
     nearest: tuple[Hit, ...]
-    """If not found: the nearest sentences all the same, answering or not."""
+    """If not found: the nearest sentences all the same, answering or not; none if the question leans on another."""
     reason: str
     """If not found: why, in words to show; otherwise empty."""
     undated_excluded: int
@@ -96,13 +96,13 @@ def answer(
 def answer_from(asked: Question, found: Sequence[Hit], library: Library, k: int = 5) -> Answer:
     """The answer that the hits of a question give, best first and read; at least ``POOL`` of them if there are."""
     undated = library.store.undated(asked.restriction.source) if asked.restriction.by_date else 0
-    hits = without_copies(found[: max(k, POOL)], library, to_the_figure=True)[:k]
     if leans_on_another(asked.text):
         reason = (
             "Each question is taken by itself, and this one leans on another: "
             "say whom or what it is about, and it can be answered."
         )
         return Answer(asked.text, False, "", 0.0, (), (), reason, undated)
+    hits = without_copies(found[: max(k, POOL)], library, to_the_figure=True)[:k]
     if not hits:
         return Answer(asked.text, False, "", 0.0, (), (), why_nothing(asked, library), undated)
     parameters = load_parameters()

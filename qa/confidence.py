@@ -36,9 +36,9 @@ class Features:
     names: float
     """The share of the question's names and numbers that stand in the article; 1 if it has none."""
     margin: float
-    """How far the fused score is above that of the next sentence that is no near-copy."""
+    """How far the score is above that of the next sentence that is no near-copy."""
     best: float
-    """The fused score, and the reader's with it."""
+    """The score."""
     reader: float
     """The reader's score of the best sentence."""
     reader_margin: float

@@ -163,9 +163,12 @@ def _fit_ranking(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]])
 def _fit_reading(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]]) -> parameters.Weights:
     """The weights beside a reader's score that counts 1."""
     names = [field.name for field in dataclasses.fields(parameters.Weights)]
-    *found, reader = _conditional_logit(
-        [problem for problem in problems if problem], np.full(len(names) + 1, np.nan)
-    ).tolist()
+    with_gold = [problem for problem in problems if problem]
+    if not with_gold:
+        raise ClippingsError("No development question finds its answer; give --dev files with answers.")
+    *found, reader = _conditional_logit(with_gold, np.full(len(names) + 1, np.nan)).tolist()
+    if not reader > 0:
+        raise ClippingsError("The reader's score does not help on these questions; give --dev more of them.")
     return parameters.Weights(**{name: value / reader for name, value in zip(names, found, strict=True)})
 
 
@@ -175,7 +178,8 @@ def _conditional_logit(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool
 
     free, held = np.isnan(known), np.nan_to_num(known)
     # Scaled alike, so that the penalty weighs all of them alike.
-    scale = np.mean([np.abs(matrix[:, free]).max(axis=0) for problem in problems for matrix, _ in problem], axis=0)
+    highest = [np.abs(matrix[:, free]).max(axis=0) for problem in problems for matrix, _ in problem]
+    scale = np.maximum(np.mean(highest, axis=0), 1e-9)
 
     def loss(weights: Matrix) -> tuple[float, Matrix]:
         total, gradient = _L2 * float(weights @ weights), 2 * _L2 * weights

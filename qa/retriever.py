@@ -1,9 +1,9 @@
 """From a question to ranked sentences: dense and lexical search, over passages and over sentences, fused, then read.
 
 Candidates are passages, found by the cosine of their vectors and by BM25; hits are the sentences of
-those passages, ranked by one weighted sum of raw scores. The reader then reads the best passages, and
-what it says of each sentence joins the sum. Raw scores mean the same for every question, which
-deciding whether anything answers needs.
+those passages, ranked by a weighted sum of raw scores. Where the reader is used, a sum with other weights
+says which passages it reads, and its score of each sentence is added. Raw scores mean the same for every
+question, which deciding whether anything answers needs.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Hit:
     start: int
     end: int
     score: float
-    """The fused score, and the reader's with it; only its order and differences within one question mean anything."""
+    """With the reader's where it was used; only its order and differences within one question mean anything."""
     signals: Signals
     passage: tuple[int, int]
     """Where the sentence's passage stands in the article's text."""

@@ -346,6 +346,18 @@ def test_one_article_needs_no_list(corpus: Path, index_path: Path, tmp_path: Pat
     assert add("/no/such", index_path).skipped == [("/no/such", "such: there is no such file.")]
 
 
+def test_a_guessed_encoding_is_noted_and_the_date_kept(index_path: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "crêpes.txt"
+    outside.write_bytes(
+        "date 2022-05-01 Crêpes at the fair\n\nThe fair sold 90 crêpes. Déjà vu, said the mayor.\n".encode("cp1252")
+    )
+    report = add(outside, index_path)
+    guess = "it is not UTF-8, and was read as cp1252; save it as UTF-8 if letters are wrong."
+    assert (report.added, report.warnings) == (1, [("crêpes.txt", guess)])
+    found = retrieve("How many crêpes did the fair sell?", open_index(index_path), k=1)[0]
+    assert (found.text, str(found.article.date)) == ("The fair sold 90 crêpes.", "2022-05-01")
+
+
 def test_a_file_named_twice_is_added_once(index_path: Path, corpus: Path, tmp_path: Path) -> None:
     outside = write(tmp_path / "out", ferry=FERRY) / "ferry.txt"
     assert counts(add([outside, outside, tmp_path / "out" / ".." / "out" / "ferry.txt"], index_path)) == (1, 0, 0, 0, 0)

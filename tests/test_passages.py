@@ -21,8 +21,11 @@ def test_the_zone_of_a_time_goes_on_with_its_sentence() -> None:
     said = [
         "It landed at 6:04 p.m. Indian time (1234 GMT).",
         "It struck at 7:14 p.m. EDT.",
+        "It will be shown at 9 p.m. ET on Friday.",
         "The crowd left at 8 p.m.",
-        "Police came.",
+        "This time nobody came before 9 a.m.",
+        "MT. Gox fell at 10 a.m.",
+        "AST SpaceMobile shares rose.",
     ]
     assert sentences(" ".join(said)) == said
 
