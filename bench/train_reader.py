@@ -461,9 +461,8 @@ def export(folder: Path, target: Path) -> None:
         of.dense = Evened(dense, highest[dense])
     names = ("input_ids", "attention_mask", "token_type_ids")
     example = [torch.cat([one[:, :20], other[:, :20]]) for one, other in zip(*inputs[:2], strict=True)]
-    write_int8(
-        Spans(network).eval(), dict(zip(names, example, strict=True)), ("starts", "ends"), target / NETWORK, True
-    )
+    by_name = dict(zip(names, example, strict=True))
+    write_int8(Spans(network).eval(), by_name, ("starts", "ends"), target / NETWORK, seven_bits=True)
     for name in (NETWORK, TOKENIZER):
         print(f'    {name}: "{sha256(target / name)}",  # {(target / name).stat().st_size / 1e6:.1f} MB')
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from index.library import Library
 
 Matrix = NDArray[np.float64]
+Problem = list[tuple[Matrix, NDArray[np.bool_]]]
+"""Of a file's questions the candidates, a row of raw scores each, and which of them are gold."""
 
 _L2 = 1e-3
 _HELD = {"dense_passage": 5.0, "bm25_passage": 0.22}
@@ -122,7 +124,7 @@ def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Library,
     return here, list(asked_of(here, entries))
 
 
-def _ranking_problem(path: Path, library: Library | None, limit: int) -> list[tuple[Matrix, NDArray[np.bool_]]]:
+def _ranking_problem(path: Path, library: Library | None, limit: int) -> Problem:
     """For each question its candidates' raw scores, shape (candidates, weights), and which are gold."""
     problem = []
     with tempfile.TemporaryDirectory() as folder:
@@ -136,9 +138,7 @@ def _ranking_problem(path: Path, library: Library | None, limit: int) -> list[tu
     return problem
 
 
-def _reading_problem(
-    asked: Sequence[Asked], library: Library, ranking: parameters.Weights
-) -> list[tuple[Matrix, NDArray[np.bool_]]]:
+def _reading_problem(asked: Sequence[Asked], library: Library, ranking: parameters.Weights) -> Problem:
     """The same with the reader's score in a last column."""
     problem, reader = [], load_reader()
     for one in asked:
@@ -154,13 +154,13 @@ def _reading_problem(
     return problem
 
 
-def _fit_ranking(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]]) -> parameters.Weights:
+def _fit_ranking(problems: Sequence[Problem]) -> parameters.Weights:
     names = [field.name for field in dataclasses.fields(parameters.Weights)]
     found = _conditional_logit(problems, np.array([_HELD.get(name, np.nan) for name in names]))
     return parameters.Weights(**dict(zip(names, found.tolist(), strict=True)))
 
 
-def _fit_reading(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]]) -> parameters.Weights:
+def _fit_reading(problems: Sequence[Problem]) -> parameters.Weights:
     """The weights beside a reader's score that counts 1."""
     names = [field.name for field in dataclasses.fields(parameters.Weights)]
     with_gold = [problem for problem in problems if problem]
@@ -172,7 +172,7 @@ def _fit_reading(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]])
     return parameters.Weights(**{name: value / reader for name, value in zip(names, found, strict=True)})
 
 
-def _conditional_logit(problems: Sequence[Sequence[tuple[Matrix, NDArray[np.bool_]]]], known: Matrix) -> Matrix:
+def _conditional_logit(problems: Sequence[Problem], known: Matrix) -> Matrix:
     """Weights of the columns, shape (columns,); those that are not learnt are given, the others are NaN."""
     from scipy.optimize import minimize  # late: only fitting needs it
 
