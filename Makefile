@@ -52,7 +52,7 @@ fmt: $(VENV)/.dev-ready ## put the code into the house style
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/.dev-ready ## measure speed and quality beside the bare libraries (ARGS='FOLDER --quality FILE …')
-	@$(BIN)/python bench/bench_speed.py $(ARGS)
+	@$(BIN)/python bench/speed/bench_speed.py $(ARGS)
 
 bench-peers: $(VENV)/.dev-ready ## the same beside txtai and Chroma, in environments of their own (ARGS=…)
 	@$(BIN)/python bench/peers/run.py $(ARGS)

@@ -1,7 +1,7 @@
 """The reader: for a question and a window of text, where the answer stands, and whether there is one.
 
 An extractive reader (Devlin et al. 2019, section 4.3: a start and an end logit for every token, the
-first token standing for "no answer here"), made of the embedded MiniLM by ``bench/train_reader.py``
+first token standing for "no answer here"), made of the embedded MiniLM by ``bench/training/train_reader.py``
 and kept as an int8 ONNX network beside this file (docs/reader.md says how it was trained).
 """
 

@@ -1,6 +1,6 @@
 """What bench_speed.py runs in processes of their own: a task measures one thing and prints a JSON value.
 
-    python bench/speed_tasks.py TASK ARGUMENT…
+    python bench/speed/speed_tasks.py TASK ARGUMENT…
 
 Each imports what it needs itself, before its clock starts: a cold start must not pay for the others.
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as index/runtime.py does
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CALLS = 200
 """Questions to a warm process; as many more as WARM_UP go before and do not count."""
 WARM_UP = 20

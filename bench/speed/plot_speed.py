@@ -1,4 +1,4 @@
-"""Draw what bench_speed.py has written: python bench/plot_speed.py IN.json OUT.svg (or .png)."""
+"""Draw what bench_speed.py has written: python bench/speed/plot_speed.py IN.json OUT.svg (or .png)."""
 
 from __future__ import annotations
 

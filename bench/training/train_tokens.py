@@ -1,6 +1,6 @@
 """Train the vocabulary behind ``index/tokens.py`` and write it in tiktoken's file format.
 
-    python bench/train_tokens.py --out new.tiktoken corpus /usr/share/common-licenses
+    python -m bench.training.train_tokens.py --out new.tiktoken corpus /usr/share/common-licenses
 
 Reads the files and folders given, and the prose in the docstrings of Python's standard library and in
 its language reference; only the merges learnt from it are written. The result depends on those texts

@@ -1,6 +1,6 @@
 """Speed, memory and quality of Clippings beside the floors under them, in one run and one table.
 
-    python bench/bench_speed.py [FOLDER] [--questions FILE …] [--quality FILE …] [--json OUT.json] [--plot OUT.svg]
+    python bench/speed/bench_speed.py [FOLDER] [--questions FILE …] [--quality FILE …] [--json OUT.json] [--plot FILE]
 
 The floors are what anything that uses the same model has to pay: bare onnxruntime running the exported
 network, and sentence-transformers with a flat FAISS index. Everything runs in processes of its own
@@ -134,7 +134,7 @@ def parse() -> argparse.Namespace:
         return Path(text)
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=existing, default=HERE.parent / "corpus", help="default: corpus/")
+    parser.add_argument("folder", nargs="?", type=existing, default=HERE.parents[1] / "corpus", help="default: corpus/")
     squad: dict[str, Any] = {"nargs": "+", "type": existing, "default": [], "metavar": "FILE"}
     parser.add_argument("--questions", **squad, help="in SQuAD form, to time (default: the chat's examples)")
     parser.add_argument("--quality", **squad, help="in SQuAD form, each paragraph an article")
