@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from index.builder import BuildReport, add, add_text, build, remove
     from index.checking import verify
-    from index.copying import export_index
+    from index.exporting import export_index
     from index.library import Library, default_library, open_index
 
 __all__ = [
@@ -30,7 +30,7 @@ _HOMES = {
     "add_text": "builder",
     "build": "builder",
     "default_library": "library",
-    "export_index": "copying",
+    "export_index": "exporting",
     "open_index": "library",
     "remove": "builder",
     "verify": "checking",

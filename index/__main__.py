@@ -9,9 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from index.errors import ClippingsError, ModelError
+from index.errors import ClippingsError, ModelError, one_line
 from index.library import default_path
-from index.terminal import one_line
 
 _SHOWN = 20
 """Problems that verify prints; a folder that has moved makes one for every article."""
@@ -139,7 +138,7 @@ def _tell(report: object, index: str, start: float, failing: bool = False) -> in
 def _export(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from index.copying import export_index
+    from index.exporting import export_index
 
     recipe = export_index(options.index, options.target)
     size = sum(path.stat().st_size for path in Path(options.target).rglob("*") if path.is_file())
@@ -151,8 +150,8 @@ def _export(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from index.encoder import FOLDER, read_recipe
-    from index.store import Store
+    from index.encoding.recipe import FOLDER, read_recipe
+    from index.storage.store import Store
 
     store = Store.open(Path(options.index))
     articles, passages, sentences = store.counts()

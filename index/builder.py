@@ -15,16 +15,20 @@ from pathlib import Path
 
 import numpy as np
 
-from index import files
-from index.articles import UNDATED, Article, parse_article, read_article
-from index.encoder import DEFAULT_MODEL, FOLDER, Encoder, PassageText, index_encoder, read_recipe
+from index.encoding.encoder import Encoder
+from index.encoding.loading import index_encoder, provide_encoder
+from index.encoding.recipe import DEFAULT_MODEL, FOLDER, read_recipe
+from index.encoding.windows import PassageText
 from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError
-from index.exporting import provide_encoder
-from index.lexical import Lexical, catch_up
-from index.locking import WAIT_SECONDS, BuildLock
-from index.passages import PASSAGE_TOKENS, split
-from index.store import FILE, EncodedArticle, Settings, Store
-from index.tokens import load_encoding
+from index.reading import files
+from index.reading.articles import UNDATED, Article, parse_article, read_article
+from index.reading.passages import PASSAGE_TOKENS, split
+from index.reading.tokens import load_encoding
+from index.storage.database import FILE
+from index.storage.lexical import Lexical, catch_up
+from index.storage.locking import WAIT_SECONDS, BuildLock
+from index.storage.rows import EncodedArticle, Settings
+from index.storage.store import Store
 
 MIN_PASSAGE_TOKENS = 16
 _BATCH_CHARS = 400_000

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from index import files
-from index.articles import read_article
 from index.builder import Progress, encode
 from index.errors import ArticleError
 from index.library import Library, open_index
-from index.passages import split
-from index.store import Restriction
-from index.tokens import load_encoding
+from index.reading import files
+from index.reading.articles import read_article
+from index.reading.passages import split
+from index.reading.tokens import load_encoding
+from index.storage.rows import Restriction
 
 LEAST_COSINE = 0.95
 """Two encodings of one text may differ by rounding (float16) and by batch-mates, not by more than this."""

@@ -25,3 +25,8 @@ class ModelError(ClippingsError):
 
 class QuestionError(ClippingsError):
     """The question, or a restriction given with it, cannot be used."""
+
+
+def one_line(text: str) -> str:
+    """Text on one line, without the characters that would steer a terminal."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

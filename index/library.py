@@ -8,13 +8,17 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from index.articles import Article
-from index.encoder import Encoder, Vectors, index_encoder
-from index.store import FILE, ArticleInfo, Restriction, Store
+from index.encoding.encoder import Encoder
+from index.encoding.loading import index_encoder
+from index.encoding.windows import Vectors
+from index.reading.articles import Article
+from index.storage.database import FILE
+from index.storage.rows import ArticleInfo, Restriction
+from index.storage.store import Store
 
 if TYPE_CHECKING:
-    from index.dense import Dense
-    from index.lexical import Lexical
+    from index.storage.dense import Dense
+    from index.storage.lexical import Lexical
 
 DEFAULT_INDEX = ".index"
 
@@ -32,7 +36,7 @@ class Library:
     lexical: Lexical
 
     def __init__(self, path: Path) -> None:
-        from index.dense import Dense  # late: faiss is for asking, not for importing
+        from index.storage.dense import Dense  # late: faiss is for asking, not for importing
 
         self.path = path
         self._identity = self._file_identity()
@@ -134,7 +138,7 @@ class Library:
 
     def _follow_lexical(self, generation: int) -> None:
         """Normally the builder has just committed; where it was killed between, finish its work."""
-        from index.lexical import Lexical, catch_up
+        from index.storage.lexical import Lexical, catch_up
 
         try:
             self.lexical.reload()
@@ -143,7 +147,9 @@ class Library:
         if self.lexical.generation == generation:
             return
         try:
-            from index.locking import BuildLock  # late: seldom needed, and not there where only asking is installed
+            from index.storage.locking import (
+                BuildLock,  # late: seldom needed, and not there where only asking is installed
+            )
 
             lock = BuildLock(self.path)
             if lock.try_acquire("catching up"):
@@ -156,7 +162,7 @@ class Library:
             catch_up(self.lexical, self.store)
 
     def _open_lexical(self) -> Lexical:
-        from index.lexical import Lexical
+        from index.storage.lexical import Lexical
 
         try:
             return Lexical(self.path / "lexical")

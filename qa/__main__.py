@@ -13,8 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from index.errors import ClippingsError
-from index.terminal import one_line
+from index.errors import ClippingsError, one_line
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -67,7 +66,7 @@ def _ask(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     if options.k < 1:
         parser.error("-k takes a number from 1")
-    from index.encoder import preload
+    from index.encoding.loading import preload
     from index.library import default_path, open_index
     from qa.reader import preload_reader
 

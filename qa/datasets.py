@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from index.articles import Article
 from index.errors import ClippingsError
+from index.reading.articles import Article
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -191,9 +191,9 @@ def spread(asked: list[Asked], limit: int | None) -> list[Asked]:
 def index_of(entries: Sequence[dict[str, Any]], folder: Path, exact: bool = False) -> Library:
     """An index in which every distinct context is an article without a header."""
     from index.builder import create, encode
-    from index.encoder import index_encoder
-    from index.lexical import Lexical, catch_up
+    from index.encoding.loading import index_encoder
     from index.library import open_index
+    from index.storage.lexical import Lexical, catch_up
 
     store = create(folder / "index", folder, exact=exact)
     encoder = index_encoder(store.directory, store.settings.model, store.settings.model_hash)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.encoder import PassageText
+from index.encoding.windows import PassageText
 from index.errors import ClippingsError
-from index.store import Restriction
+from index.storage.rows import Restriction
 from qa.answering import answer_from
 from qa.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
 from qa.figures import Figures, Result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from index.articles import Article
+from index.reading.articles import Article
 from qa.answering import Answer, Evidence, Span
 from qa.retriever import Hit
 

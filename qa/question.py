@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from index.errors import QuestionError
-from index.store import Restriction
+from index.storage.rows import Restriction
 
 if TYPE_CHECKING:
-    from index.lexical import Lexical
     from index.library import Library
+    from index.storage.lexical import Lexical
 
 MAX_QUESTION_CHARS = 2000
 

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.encoder import PassageText, cut, sentence_tokens, sha256
+from index.encoding.recipe import sha256
+from index.encoding.runtime import Networks, open_side_by_side, read_tokenizer
+from index.encoding.windows import PassageText, cut, sentence_tokens
 from index.errors import ModelError
-from index.runtime import Networks, open_side_by_side, read_tokenizer
 
 NETWORK, TOKENIZER = "reader.onnx", "reader-tokenizer.json"
 HASHES = {

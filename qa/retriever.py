@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from index.articles import Article
-from index.encoder import PassageText
+from index.encoding.windows import PassageText
 from index.errors import QuestionError
-from index.store import PassageRow, SentenceRow
+from index.reading.articles import Article
+from index.storage.rows import PassageRow, SentenceRow
 from qa.parameters import Weights, load_parameters
 from qa.question import Question, holds, read_question
 from qa.reader import Reader, Reading, load_reader

@@ -132,8 +132,8 @@ class Site:
 @contextmanager
 def serving(folder: Path, articles: dict[str, str], *, watched: bool = False) -> Iterator[Site]:
     """The chat over a new library of these articles, on a free port, until the block ends."""
+    from index.watching import watching
     from ui.app import create_app, serve
-    from ui.watch import watching
 
     corpus = write_corpus(folder / "corpus", articles)
     build(corpus, folder / ".index")

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from index import build, open_index
-from index.encoder import DEFAULT_MODEL, TokenEncoder, load_encoder
-from index.exporting import provide_encoder
+from index.encoding.encoder import TokenEncoder
+from index.encoding.loading import load_encoder, provide_encoder
+from index.encoding.recipe import DEFAULT_MODEL
+from index.encoding.sentence_transformer import Original, load_original
 from index.library import Library
-from index.original import Original, load_original
 
 pytest_plugins = ["tests.browser_support"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from index.original import packaged_model
+from index.encoding.sentence_transformer import packaged_model
 
 PROMPTS = {"query": "query: ", "document": "a passage of news: "}
 

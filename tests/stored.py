@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from index.articles import Article, parse_article
-from index.passages import Passage, Sentence, split_sentences
-from index.store import EncodedArticle, Settings, Store
+from index.reading.articles import Article, parse_article
+from index.reading.passages import Passage, Sentence, split_sentences
+from index.storage.rows import EncodedArticle, Settings
+from index.storage.store import Store
 
 DIMENSION = 4
 SETTINGS = Settings(

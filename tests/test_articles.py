@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.articles import Article, parse_article, read_article
 from index.errors import ArticleError
+from index.reading.articles import Article, parse_article, read_article
 
 
 def parse(text: str) -> Article:

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from index import BuildReport, add, add_text, build, open_index, remove, verify
-from index import encoder as encoder_module
 from index.builder import PathLike
-from index.encoder import FOLDER, PassageText, PassageVectors, TokenEncoder
+from index.encoding import loading
+from index.encoding.encoder import TokenEncoder
+from index.encoding.recipe import FOLDER
+from index.encoding.windows import PassageText, PassageVectors
 from index.errors import ArticleError, ClippingsError, IndexBusyError, IndexStateError, ModelError
 from index.library import Library
-from index.locking import BuildLock
+from index.storage.locking import BuildLock
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
 from tests.models import small_model
@@ -272,17 +274,17 @@ def test_a_passage_budget_is_kept_with_the_index(corpus: Path, tmp_path: Path) -
 def test_weights_that_changed_under_their_name_are_not_mixed(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoder_module, "_loaded", {})  # as in a new process
+    monkeypatch.setattr(loading, "_loaded", {})  # as in a new process
     index = tmp_path / "index"
     name = small_model(tmp_path)
     build(corpus, index, model=name)
     small_model(tmp_path, seed=8)
-    encoder_module._loaded.clear()
+    loading._loaded.clear()
     write(corpus, ferry=FERRY)
     assert counts(build(corpus, index)) == (1, 0, 0, 2, 0)  # with the encoder that it was made with
     assert verify(index).problems == []
 
-    encoder_module._loaded.clear()
+    loading._loaded.clear()
     shutil.rmtree(index / FOLDER)
     write(corpus, ferry=FERRY + "More.\n")
     with pytest.raises(ModelError, match=r"no longer the one that the index at .*index was made with\."):
@@ -456,7 +458,7 @@ def test_adding_needs_an_index(tmp_path: Path) -> None:
     ],
 )
 def test_a_pasted_text_gets_a_name_that_can_only_be_a_file_of_the_folder(title: str, name: str, tmp_path: Path) -> None:
-    from index import files
+    from index.reading import files
 
     corpus = tmp_path / "corpus"
     text = "The ferry Skua sank off Port Ansel. Nine sailors were saved."
@@ -549,7 +551,7 @@ def test_a_name_that_the_index_does_not_hold_is_reported(corpus: Path, index_pat
 HOLDER = """
 import sys
 from pathlib import Path
-from index.locking import BuildLock
+from index.storage.locking import BuildLock
 with BuildLock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -629,7 +631,9 @@ Each loads the encoder itself: the threads that run a network do not survive a f
 import os, signal, sys, time
 from pathlib import Path
 import faiss, onnxruntime, sentencex, tantivy, tiktoken, tokenizers
-from index import builder, exporting, lexical, store
+from index import builder
+from index.encoding import int8, loading
+from index.storage import lexical, store
 
 builder._BATCH_CHARS = 1  # every article is a transaction
 
@@ -651,7 +655,7 @@ for moment in sys.argv[2:]:
     if not child:
         name, _, nth = moment.partition("@")
         if name == "encoder":  # copied, but not yet under its name
-            dying(exporting, "_rename", 1, False)
+            dying(loading, "_rename", 1, False)
         elif name == "create":
             dying(store.Settings, "__init__", 1, True)
         elif name == "insert":  # within a transaction

@@ -14,7 +14,7 @@ import pytest
 from index import build, verify
 from index.checking import Verification
 from index.errors import IndexStateError
-from index.store import FILE
+from index.storage.database import FILE
 from tests.conftest import BRIDGE, HARVEST, write
 
 pytestmark = pytest.mark.model
@@ -110,7 +110,7 @@ def test_a_sentence_that_is_gone_is_named(home: Path) -> None:
 
 
 def test_a_row_that_tantivy_lacks_is_named(home: Path) -> None:
-    from index.lexical import Lexical
+    from index.storage.lexical import Lexical
 
     lexical = Lexical(home / "index" / "lexical")
     lexical.update([], [], [], [(2, 2)], lexical.generation)
@@ -124,8 +124,8 @@ def test_a_row_that_tantivy_lacks_is_named(home: Path) -> None:
 
 
 def test_a_text_that_tantivy_holds_wrongly_is_named(home: Path) -> None:
-    from index.lexical import Lexical
-    from index.store import TextRow
+    from index.storage.lexical import Lexical
+    from index.storage.rows import TextRow
 
     lexical = Lexical(home / "index" / "lexical")
     lexical.update([], [TextRow(2, "Quite another text.", None, None)], [], [(2, 2)], lexical.generation)
@@ -135,7 +135,7 @@ def test_a_text_that_tantivy_holds_wrongly_is_named(home: Path) -> None:
 
 
 def test_faiss_is_compared_with_the_store(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from index.dense import Dense
+    from index.storage.dense import Dense
 
     monkeypatch.setattr(Dense, "ids", lambda _: np.array([1], np.int64))
     assert problems(home) == ["FAISS holds other passages than the store. Open the index again."]

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from index.articles import Article, read_article
-from index.files import scan
+from index.reading.articles import Article, read_article
+from index.reading.files import scan
 from tests.conftest import ROOT
 
 CORPUS = ROOT / "corpus"

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from index.dense import Dense
+from index.storage.dense import Dense
 
 
 def rows(*vectors: tuple[float, ...]) -> np.ndarray:

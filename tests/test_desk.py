@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from index import add, open_index
-from index.articles import Article, parse_article
+from index.reading.articles import Article, parse_article
 from tests.browser_support import ARTICLES, BRIDGE, Site, serving
 from ui import render
 from ui.desk import Desk

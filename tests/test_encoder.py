@@ -11,19 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import encoder as module
-from index.encoder import (
-    Encoder,
-    PassageText,
-    Recipe,
-    TokenEncoder,
-    load_encoder,
-    open_encoder,
-    preload,
-    read_recipe,
-)
+from index.encoding import loading as module
+from index.encoding.encoder import Encoder, TokenEncoder
+from index.encoding.loading import load_encoder, open_encoder, preload
+from index.encoding.recipe import Recipe, read_recipe
+from index.encoding.sentence_transformer import Original
+from index.encoding.windows import PassageText
 from index.errors import ModelError
-from index.original import Original
 
 pytestmark = pytest.mark.model
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from index.encoder import PassageText
+from index.encoding.windows import PassageText
 from index.errors import ClippingsError
 from index.library import Library
 from qa import evaluation

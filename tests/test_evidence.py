@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from index import build, open_index
-from index.articles import Article
 from index.library import Library
+from index.reading.articles import Article
 from qa import answer
 from qa.answering import answer_from, evidence_of, exact
 from qa.question import read_question

@@ -13,31 +13,21 @@ import numpy as np
 import pytest
 
 from index import build, open_index, verify
-from index import encoder as encoder_module
-from index import exporting as module
-from index.articles import parse_article, read_article
-from index.encoder import (
-    DEFAULT_MODEL,
-    DESCRIPTION,
-    FOLDER,
-    NETWORK,
-    TOKENIZER,
-    Encoder,
-    PassageText,
-    Recipe,
-    TokenEncoder,
-    load_encoder,
-    open_encoder,
-    read_recipe,
-)
+from index.encoding import int8 as module
+from index.encoding import loading
+from index.encoding.encoder import Encoder, TokenEncoder
+from index.encoding.int8 import SENTENCES, export
+from index.encoding.loading import load_encoder, open_encoder, provide_encoder
+from index.encoding.recipe import DEFAULT_MODEL, DESCRIPTION, FOLDER, NETWORK, TOKENIZER, Recipe, read_recipe
+from index.encoding.sentence_transformer import Original, load_original
+from index.encoding.windows import PassageText
 from index.errors import IndexStateError, ModelError
-from index.exporting import SENTENCES, export, provide_encoder
-from index.files import scan
 from index.library import Library
-from index.original import Original, load_original
-from index.passages import split, split_sentences
-from index.store import Store
-from index.tokens import load_encoding
+from index.reading.articles import parse_article, read_article
+from index.reading.files import scan
+from index.reading.passages import split, split_sentences
+from index.reading.tokens import load_encoding
+from index.storage.store import Store
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, ROOT
 from tests.models import PROMPTS, small_model
@@ -62,7 +52,7 @@ QUESTIONS = {
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a new process: no encoder is loaded."""
-    monkeypatch.setattr(encoder_module, "_loaded", {})
+    monkeypatch.setattr(loading, "_loaded", {})
 
 
 @pytest.fixture
@@ -80,8 +70,7 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str = DEFAULT_MODEL) -> Original:
         raise ModelError(f"No {name} here.")
 
-    monkeypatch.setattr(module, "load_original", missing)
-    monkeypatch.setattr("index.original.load_original", missing)
+    monkeypatch.setattr("index.encoding.sentence_transformer.load_original", missing)
 
 
 def passages(text: str, name: str = "article.txt") -> list[PassageText]:
@@ -297,7 +286,7 @@ def test_what_a_killed_process_left_beside_an_encoder_goes(tmp_path: Path, own_c
 def test_an_index_that_keeps_no_encoder_is_asked_with_that_of_the_machine(library: Library, index_path: Path) -> None:
     shutil.rmtree(index_path / FOLDER)
     (index_path / FOLDER).write_text("in the way")  # chmod would not stop root
-    encoder_module._loaded.clear()
+    loading._loaded.clear()
     assert answers(library) == list(QUESTIONS.values())
     assert (index_path / FOLDER).read_text() == "in the way"
     assert [name for name in inside(index_path) if name.startswith(".")] == []
@@ -452,7 +441,7 @@ def test_an_encoder_that_is_damaged_is_made_again_from_what_the_machine_keeps(
     how: str, index_path: Path, other_encoder: Path, encoder_folder: Path, no_model: None
 ) -> None:
     damage(how, index_path / FOLDER, other_encoder)
-    encoder_module._loaded.clear()
+    loading._loaded.clear()
     library = open_index(index_path)
     assert answers(library) == list(QUESTIONS.values())
     assert library.encoder.identity == library.store.settings.model_hash
@@ -468,7 +457,7 @@ def test_an_encoder_that_cannot_be_made_again_is_told_and_no_other_is_used(
     how: str, index_path: Path, other_encoder: Path, own_cache: Path, no_model: None
 ) -> None:
     damage(how, index_path / FOLDER, other_encoder)
-    encoder_module._loaded.clear()
+    loading._loaded.clear()
     library = open_index(index_path)
     with pytest.raises(ModelError) as caught:
         retrieve("Who is the mayor?", library)
@@ -492,13 +481,13 @@ def test_weights_that_changed_under_their_name_are_refused(corpus: Path, tmp_pat
     name = small_model(tmp_path)
     build(corpus, index, model=name)
     small_model(tmp_path, seed=8)
-    encoder_module._loaded.clear()
+    loading._loaded.clear()
     with_its_own = open_index(index)
     assert retrieve("Who is the mayor?", with_its_own, k=1)[0].text == MAYOR  # the index holds what it needs
     with_its_own.close()
 
     shutil.rmtree(index / FOLDER)
-    encoder_module._loaded.clear()
+    loading._loaded.clear()
     library = open_index(index)
     with pytest.raises(ModelError) as caught:
         library.encode_question("Who is the mayor?")
@@ -553,7 +542,7 @@ def test_an_index_of_the_model_itself_gets_it_again(corpus: Path, tmp_path: Path
     build(corpus, index, exact=True)
     before = read_recipe(index / FOLDER)
     shutil.rmtree(index / FOLDER)
-    encoder_module._loaded.clear()
+    loading._loaded.clear()
     library = open_index(index)
     assert answers(library) == list(QUESTIONS.values())
     assert not library.encoder.recipe.exported

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from index.__main__ import main
-from index.encoder import TokenEncoder
-from index.store import Store
+from index.encoding.encoder import TokenEncoder
+from index.storage.store import Store
 from tests.conftest import BRIDGE, HARVEST, write
 from tests.models import small_model
 

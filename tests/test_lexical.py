@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from index import lexical as module
-from index.lexical import Lexical, catch_up
-from index.store import Restriction, Store, TextRow
+from index.storage import lexical as module
+from index.storage.lexical import Lexical, catch_up
+from index.storage.rows import Restriction, TextRow
+from index.storage.store import Store
 from tests.stored import encoded, new_store
 
 ANY = Restriction()
@@ -378,8 +379,8 @@ def test_searching_while_rows_come_and_go_finds_only_rows_with_the_word() -> Non
 READER = """
 import sys
 from pathlib import Path
-from index.lexical import Lexical
-from index.store import Restriction
+from index.storage.lexical import Lexical
+from index.storage.rows import Restriction
 lexical = Lexical(Path(sys.argv[1]))
 for word in sys.stdin:
     lexical.reload()

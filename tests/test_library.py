@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 from index import add, build, default_library, open_index, remove
-from index.articles import read_article
 from index.builder import encode
 from index.errors import IndexStateError, ModelError
-from index.lexical import Lexical, catch_up
 from index.library import Library
-from index.locking import BuildLock
-from index.store import FILE, Restriction, Store
+from index.reading.articles import read_article
+from index.storage.database import FILE
+from index.storage.lexical import Lexical, catch_up
+from index.storage.locking import BuildLock
+from index.storage.rows import Restriction
+from index.storage.store import Store
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
 from tests.stored import encoded, new_store
@@ -346,4 +348,4 @@ def test_threads_that_have_ended_leave_no_connection_behind(library: Library) ->
         thread = threading.Thread(target=read)
         thread.start()
         thread.join()
-    assert len(library.store._connections) <= 3
+    assert len(library.store._database._connections) <= 3

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import original as module
-from index.encoder import DEFAULT_MODEL, Encoder, TokenEncoder, pieces
+from index.encoding import sentence_transformer as module
+from index.encoding.encoder import Encoder, TokenEncoder
+from index.encoding.recipe import DEFAULT_MODEL
+from index.encoding.sentence_transformer import DEFAULT_SHA256, Original, load_original, packaged_model
+from index.encoding.windows import pieces
 from index.errors import ModelError
-from index.original import DEFAULT_SHA256, Original, load_original, packaged_model
 from tests.models import PROMPTS, small_model
 from tests.test_encoder import COST, FLOOD, LEAD, passage
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.articles import Article
-from index.passages import paragraphs, split, split_sentences
-from index.tokens import load_encoding
+from index.reading.articles import Article
+from index.reading.passages import paragraphs, split, split_sentences
+from index.reading.tokens import load_encoding
 
 COUNTER = load_encoding()
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.encoder import PassageText, sha256
+from index.encoding.recipe import sha256
+from index.encoding.windows import PassageText
 from index.errors import ModelError
 from qa import reader as module
 from qa.reader import HASHES, NETWORK, Reader, best_spans, load_reader

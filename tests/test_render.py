@@ -17,8 +17,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from index.articles import Article, parse_article
-from index.passages import paragraphs
+from index.reading.articles import Article, parse_article
+from index.reading.passages import paragraphs
 from qa import Answer, Evidence, Hit
 from qa.__main__ import _in_words
 from qa.answering import Span

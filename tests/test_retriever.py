@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from index import add, open_index, remove
-from index.articles import Article, read_article
 from index.builder import create
 from index.errors import QuestionError
 from index.library import Library
-from index.passages import split
-from index.store import EncodedArticle, Store
-from index.tokens import load_encoding
+from index.reading.articles import Article, read_article
+from index.reading.passages import split
+from index.reading.tokens import load_encoding
+from index.storage.rows import EncodedArticle
+from index.storage.store import Store
 from qa import retrieve
 from qa.parameters import Weights
 from qa.question import read_question

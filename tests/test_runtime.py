@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.runtime import batches, open_network, open_side_by_side, padded
+from index.encoding.runtime import open_network, open_side_by_side
+from index.encoding.windows import batches, padded
 from qa.reader import NETWORK
 from tests.conftest import ROOT
 
@@ -35,7 +36,7 @@ def test_asking_leaves_nothing_in_the_users_folders(index_path: Path, tmp_path: 
 
 @pytest.mark.model
 def test_inputs_run_side_by_side_keep_their_order_and_say_what_they_say_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.runtime.cores", lambda: 2)  # four side by side, and one on both
+    monkeypatch.setattr("index.encoding.runtime.cores", lambda: 2)  # four side by side, and one on both
     path = ROOT / "qa" / NETWORK
     rng = np.random.default_rng(0)
     inputs = []

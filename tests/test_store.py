@@ -18,10 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.articles import Article
 from index.errors import IndexStateError
-from index.passages import Passage, Sentence
-from index.store import FILE, EncodedArticle, PassageRow, Removal, Restriction, SentenceRow, Store, TextRow
+from index.reading.articles import Article
+from index.reading.passages import Passage, Sentence
+from index.storage.database import FILE
+from index.storage.rows import EncodedArticle, PassageRow, Removal, Restriction, SentenceRow, TextRow
+from index.storage.store import Store
 from tests.stored import DIMENSION, SETTINGS, encoded, new_store, with_vectors
 
 RIVER = "date 2022-03-04 The river\nsource: Test Wire\n\nThe river rose. Nobody was hurt. The ferry sank.\n"
@@ -336,9 +338,9 @@ READ = """
 import os, sys
 from pathlib import Path
 import numpy as np
-import index.locking
+import index.storage.locking
 from index.library import open_index
-from index.store import Restriction
+from index.storage.rows import Restriction
 open_index(sys.argv[2]).close()  # whom the copy refuses may not be let to the modules either, so load them first
 os.seteuid(65534)
 library = open_index(sys.argv[1])
@@ -361,7 +363,7 @@ print(library.lexical.counts)
 def test_a_copy_that_cannot_be_written_opens_and_answers(
     missing: str, store: Store, tmp_path: Path, root: Path
 ) -> None:
-    from index.lexical import Lexical, catch_up
+    from index.storage.lexical import Lexical, catch_up
 
     catch_up(Lexical(tmp_path / "index" / "lexical"), store)
     store.checkpoint()

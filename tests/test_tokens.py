@@ -12,9 +12,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index import tokens
 from index.errors import ClippingsError
-from index.tokens import TokenCounter, VocabularyError, load_encoding, read_ranks
+from index.reading import tokens
+from index.reading.tokens import TokenCounter, VocabularyError, load_encoding, read_ranks
 
 
 @pytest.fixture(scope="module")

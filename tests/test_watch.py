@@ -13,9 +13,9 @@ import pytest
 
 from index import build
 from index.errors import ClippingsError
+from index.watching import may_matter, watching
 from tests.browser_support import ARTICLES, BRIDGE, CHEESE, FIRE, serving, write_corpus
 from ui.examples import Examples, Sample, answered, read_samples
-from ui.watch import may_matter, watching
 
 pytestmark = pytest.mark.model
 
@@ -66,8 +66,8 @@ def test_the_watcher_survives_what_the_builder_refuses(tmp_path: Path, monkeypat
         calls.append(1)
         raise ClippingsError("Another process is writing.")
 
-    monkeypatch.setattr("ui.watch.build", refuse)
-    monkeypatch.setattr("ui.watch.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("index.watching.build", refuse)
+    monkeypatch.setattr("index.watching.RETRY_SECONDS", 0.01)
     with watching(tmp_path, tmp_path / ".index"):
         assert wait_until(lambda: len(calls) >= 5)
 
@@ -81,7 +81,7 @@ def test_the_watcher_survives_what_nobody_foresaw(tmp_path: Path, monkeypatch: p
         return build(*paths)
 
     with serving(tmp_path, {"fire.txt": FIRE}) as served:
-        monkeypatch.setattr("ui.watch.build", build_or_fail)
+        monkeypatch.setattr("index.watching.build", build_or_fail)
         with watching(served.corpus, served.library.path):
             assert wait_until(lambda: not troubles)
             (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")

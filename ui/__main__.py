@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from index import open_index
-from index.encoder import preload
+from index.encoding.loading import preload
 from index.errors import ClippingsError
 from index.library import default_path
 from qa.reader import preload_reader
@@ -33,8 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         preload(Path(options.index))  # while gradio comes up
         preload_reader()
         library = open_index(options.index)
+        from index.watching import watching
         from ui.app import create_app, serve  # late: gradio takes seconds, and an error above should not
-        from ui.watch import watching
 
         following = contextlib.nullcontext() if library.store.exported else watching(library.corpus, library.path)
         with following:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from index import BuildReport
-    from index.articles import Article
     from index.library import Library
-    from index.store import ArticleInfo
+    from index.reading.articles import Article
+    from index.storage.rows import ArticleInfo
     from qa.answering import Span
 
 MAX_TURNS = 50

@@ -13,14 +13,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from index.passages import paragraphs
+from index.reading.passages import paragraphs
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Sequence
 
-    from index.articles import Article
-    from index.store import ArticleInfo
+    from index.reading.articles import Article
+    from index.storage.rows import ArticleInfo
     from qa import Answer, Evidence, Hit
     from qa.answering import Span
 

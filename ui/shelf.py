@@ -10,7 +10,7 @@ from ui.render import attribute, byline, day, escape, inline, number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from index.store import ArticleInfo
+    from index.storage.rows import ArticleInfo
 
 MAX_ROWS = 200
 """More articles than this are found by searching; a longer list is no help and slow to draw."""

@@ -181,8 +181,8 @@ def clippings_times(index: Path, questions: Sequence[str]) -> list[float]:
 def prepare(index: Path, units: Path, files: Sequence[Path]) -> tuple[dict[str, Any], str, list[str]]:
     """Write the sentences of an index for the others; say what it holds, the model's folder, and what to ask."""
     from index import open_index
-    from index.encoder import FOLDER, read_recipe
-    from index.original import packaged_model
+    from index.encoding.recipe import FOLDER, read_recipe
+    from index.encoding.sentence_transformer import packaged_model
     from qa.datasets import read_questions
     from ui.examples import read_samples
 
@@ -195,7 +195,7 @@ def prepare(index: Path, units: Path, files: Sequence[Path]) -> tuple[dict[str, 
 
 def sentences(library: Any, units: Path) -> list[Any]:
     """The rows of all sentences of an index, written as [id, text] for the others."""
-    from index.store import Restriction
+    from index.storage.rows import Restriction
 
     rows, _ = library.store.sentences_of(library.store.passage_ids(Restriction()).tolist())
     texts = {id_: library.store.article(id_).text for id_ in {row.article for row in rows}}

@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as index/runtime.py does
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as index/encoding/runtime.py does
 
 ROOT = Path(__file__).parents[2]
 CALLS = 200
@@ -36,7 +36,7 @@ GIVE_UP_SECONDS = 120.0
 
 def prepare(index: str, texts_file: str, questions_file: str, *squad_files: str) -> dict[str, int]:
     """Write the texts of an index's passages, and the questions to ask: evenly spread, or around and around."""
-    from index.store import Store
+    from index.storage.store import Store
     from qa.datasets import read_questions
     from ui.examples import read_samples
 
@@ -171,8 +171,8 @@ def page(index: str) -> dict[str, float]:
 def adding(index: str) -> dict[str, list[float]]:
     """Milliseconds to add an article that a thread keeps asking for; changes the index and its corpus folder."""
     from index import add, open_index
-    from index.articles import parse_article
     from index.builder import encode
+    from index.reading.articles import parse_article
 
     library = open_index(index)
     figures: dict[str, list[float]] = {"add": [], "add_call": [], "add_encode": []}
@@ -238,7 +238,7 @@ def sentence_transformer() -> Callable[[Sequence[str]], Any]:
     """The packaged model as its library runs it: texts to normalised vectors."""
     from sentence_transformers import SentenceTransformer
 
-    from index.original import packaged_model
+    from index.encoding.sentence_transformer import packaged_model
 
     model = SentenceTransformer(str(packaged_model()), device="cpu")
     return lambda texts: model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
@@ -256,9 +256,9 @@ def flat(vectors: Any) -> Callable[[Any, int], Any]:
 
 def sample_sentences() -> Iterator[str]:
     """Sentences of the sample articles, in order."""
-    from index.articles import read_article
-    from index.files import scan
-    from index.passages import split_sentences
+    from index.reading.articles import read_article
+    from index.reading.files import scan
+    from index.reading.passages import split_sentences
 
     for name in scan(ROOT / "corpus"):
         article = read_article(ROOT / "corpus" / name, name)

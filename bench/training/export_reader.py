@@ -29,9 +29,9 @@ def export(folder: Path, target: Path) -> None:
     from tokenizers import Tokenizer
     from transformers import BertForQuestionAnswering
 
-    from index.encoder import sha256
-    from index.exporting import write_int8
-    from index.original import packaged_model
+    from index.encoding.int8 import write_int8
+    from index.encoding.recipe import sha256
+    from index.encoding.sentence_transformer import packaged_model
     from qa.reader import NETWORK, TOKENIZER
 
     class Evened(torch.nn.Module):  # type: ignore[misc]

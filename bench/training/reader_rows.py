@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from index.articles import Article
-from index.passages import split
-from index.tokens import load_encoding
+from index.reading.articles import Article
+from index.reading.passages import split
+from index.reading.tokens import load_encoding
 from qa.datasets import read_questions
 from qa.question import read_question
 from qa.retriever import search

@@ -138,7 +138,7 @@ def train(stage: int, file: Path, start_from: str | None, out: Path) -> None:
     from tokenizers import Tokenizer
     from transformers import BertForQuestionAnswering
 
-    from index.original import packaged_model
+    from index.encoding.sentence_transformer import packaged_model
 
     torch.manual_seed(SEED)
     tokenizer = Tokenizer.from_file(str(packaged_model() / "tokenizer.json"))

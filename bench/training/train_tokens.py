@@ -1,6 +1,6 @@
-"""Train the vocabulary behind ``index/tokens.py`` and write it in tiktoken's file format.
+"""Train the vocabulary behind ``index/reading/tokens.py`` and write it in tiktoken's file format.
 
-    python -m bench.training.train_tokens.py --out new.tiktoken corpus /usr/share/common-licenses
+    python -m bench.training.train_tokens --out new.tiktoken corpus /usr/share/common-licenses
 
 Reads the files and folders given, and the prose in the docstrings of Python's standard library and in
 its language reference; only the merges learnt from it are written. The result depends on those texts
@@ -26,7 +26,7 @@ from typing import Any
 import tiktoken
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from index.tokens import PATTERN
+from index.reading.tokens import PATTERN
 
 DEFAULT_RANKS = 16_000
 """1.54 tokens per word of radio news, in 250 kB; with 8,000 ranks about 1.7, in 120 kB."""

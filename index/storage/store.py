@@ -13,147 +13,30 @@ import datetime
 import hashlib
 import json
 import sqlite3
-import threading
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.articles import Article
-from index.errors import ClippingsError, IndexStateError
-from index.passages import Passage
+from index.errors import IndexStateError
+from index.reading.articles import Article
+from index.storage.database import FILE, FORMAT, SCHEMA, Database, connect, rebuild_advice, unreadable
+from index.storage.rows import (
+    ArticleInfo,
+    EncodedArticle,
+    PassageRow,
+    Removal,
+    Restriction,
+    SentenceRow,
+    Settings,
+    TextRow,
+    Vectors,
+    source_key,
+)
 
-FORMAT = 2
-FILE = "articles.db"
 _ID_CHUNK = 500
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE articles (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, text_hash TEXT NOT NULL,
-  text TEXT NOT NULL, title_start INTEGER NOT NULL, title_end INTEGER NOT NULL, body_start INTEGER NOT NULL,
-  date TEXT, source TEXT, source_key TEXT, url TEXT, author TEXT, warning TEXT);
-CREATE INDEX articles_by_text ON articles (text_hash);
-CREATE INDEX articles_by_date ON articles (date);
-CREATE TABLE passages (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, article INTEGER NOT NULL REFERENCES articles ON DELETE CASCADE,
-  start INTEGER NOT NULL, "end" INTEGER NOT NULL, vector BLOB NOT NULL);
-CREATE INDEX passages_by_article ON passages (article);
-CREATE TABLE sentences (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, passage INTEGER NOT NULL REFERENCES passages ON DELETE CASCADE,
-  start INTEGER NOT NULL, "end" INTEGER NOT NULL, vector BLOB NOT NULL);
-CREATE INDEX sentences_by_passage ON sentences (passage);
-CREATE TABLE removals (
-  generation INTEGER NOT NULL, first_passage INTEGER NOT NULL, last_passage INTEGER NOT NULL,
-  first_sentence INTEGER NOT NULL, last_sentence INTEGER NOT NULL);
-CREATE INDEX removals_by_generation ON removals (generation);
-"""
-
-Vectors = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What an index was made with; kept in it, and the same for all of its life."""
-
-    model: str
-    model_hash: str
-    dimension: int
-    encoding: str
-    """Name of the passage vocabulary."""
-    encoding_hash: str
-    passage_tokens: int
-    corpus: str
-    """The corpus folder, relative to the index directory where that is possible; empty in an exported copy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restriction:
-    """What a search is confined to. ``since`` and ``until`` are both included; ``None`` restricts nothing."""
-
-    since: datetime.date | None = None
-    until: datetime.date | None = None
-    source: str | None = None
-
-    def __bool__(self) -> bool:
-        return self.by_date or self.source is not None
-
-    @property
-    def by_date(self) -> bool:
-        """Whether articles of unknown date are kept out."""
-        return self.since is not None or self.until is not None
-
-
-@dataclass(frozen=True, slots=True)
-class ArticleInfo:
-    """An article without its text, for listings."""
-
-    id: int
-    path: str
-    title: str
-    date: datetime.date | None
-    source: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedArticle:
-    """An article ready to be stored: its passages with their vectors, normalised float32."""
-
-    article: Article
-    passages: Sequence[Passage]
-    passage_vectors: Vectors
-    """Shape (passages, dimension)."""
-    sentence_vectors: Vectors
-    """Shape (sentences of all passages in order, dimension)."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextRow:
-    """A passage or a sentence with its text, as the lexical index takes it in."""
-
-    id: int
-    text: str
-    date: datetime.date | None
-    source: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PassageRow:
-    """A stored passage; offsets into its article's text, and its vector of shape (dimension,)."""
-
-    id: int
-    article: int
-    start: int
-    end: int
-    vector: Vectors
-
-
-@dataclass(frozen=True, slots=True)
-class SentenceRow:
-    """A stored sentence; offsets into its article's text."""
-
-    id: int
-    passage: int
-    article: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """The ids that one removed article's passages and sentences had, both ends included."""
-
-    passages: tuple[int, int]
-    sentences: tuple[int, int]
-
-
-def source_key(source: str) -> str:
-    """The form in which sources are compared: without case, white space folded."""
-    return " ".join(source.casefold().split())
 
 
 class Store:
@@ -162,9 +45,7 @@ class Store:
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.directory = directory
         self.settings = settings
-        self._local = threading.local()
-        self._connections: list[tuple[weakref.ref[threading.Thread], sqlite3.Connection]] = []
-        self._lock = threading.Lock()
+        self._database = Database(directory)
 
     @classmethod
     def create(cls, directory: Path, settings: Settings) -> Store:
@@ -174,7 +55,7 @@ class Store:
         temporary = directory / f".{FILE}.new"
         temporary.unlink(missing_ok=True)
         with closing(sqlite3.connect(temporary)) as connection:
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
             values = {"format": FORMAT, "generation": 0, **dataclasses.asdict(settings)}
             connection.executemany(
                 "INSERT INTO meta VALUES (?, ?)", [(key, json.dumps(value)) for key, value in values.items()]
@@ -197,28 +78,24 @@ class Store:
                 f"There is no index at {directory}. Build it: python -m index build FOLDER --index {directory}"
             )
         try:
-            with closing(_connect(directory / FILE)) as connection:
+            with closing(connect(directory / FILE)) as connection:
                 rows = connection.execute("SELECT key, value FROM meta").fetchall()
             meta = {key: json.loads(value) for key, value in rows}
             found = meta.pop("format")
             meta.pop("generation")
             settings = Settings(**meta) if found == FORMAT else None
         except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
-            raise _unreadable(directory, error) from error
+            raise unreadable(directory, error) from error
         if settings is None:
             raise IndexStateError(
                 f"The index at {directory} is of format {found}; this version of Clippings reads format "
-                f"{FORMAT}. {_rebuild_advice(directory)}"
+                f"{FORMAT}. {rebuild_advice(directory)}"
             )
         return cls(directory, settings)
 
     def close(self) -> None:
         """Close every thread's connection."""
-        with self._lock:
-            for _, connection in self._connections:
-                connection.close()
-            self._connections.clear()
-            self._local = threading.local()
+        self._database.close()
 
     @property
     def corpus(self) -> Path:
@@ -256,7 +133,7 @@ class Store:
 
         An added article replaces the one stored under the same path.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             generation = self.generation + 1
             connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (json.dumps(generation),))
             paths = [(encoded.article.path,) for encoded in added]
@@ -271,13 +148,13 @@ class Store:
 
     def move_corpus(self, corpus: str) -> None:
         """Record where the corpus folder is now, relative to the index directory."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute("UPDATE meta SET value = ? WHERE key = 'corpus'", (json.dumps(corpus),))
         self.settings = dataclasses.replace(self.settings, corpus=corpus)
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, so that a copy of the directory is whole."""
-        self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._database.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     # Reading
 
@@ -431,75 +308,22 @@ class Store:
             f'SELECT {row}.id, substr(a.text, {row}.start + 1, {row}."end" - {row}.start), a.date, a.source '
             f"FROM {tables} JOIN articles a ON a.id = p.article WHERE {condition}"
         )
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             for id_, text, date, source in connection.execute(query, (last,)):
                 yield TextRow(id_, text, _date(date), source)
 
     def _vectors(self, blobs: Sequence[bytes]) -> Vectors:
         if any(len(blob) != 2 * self.settings.dimension for blob in blobs):
-            raise _unreadable(self.directory, "a vector of another length")
+            raise unreadable(self.directory, "a vector of another length")
         flat = np.frombuffer(b"".join(blobs), np.float16).astype(np.float32)
         return flat.reshape(-1, self.settings.dimension)
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        try:
-            yield self._connection()
-        except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:  # a lock that was not had in time, say: nothing is damaged
-                raise
-            raise _unreadable(self.directory, error) from error
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = _connect(self.directory / FILE)
-            self._local.connection = connection
-            with self._lock:
-                gone = [known for known in self._connections if (thread := known[0]()) is None or not thread.is_alive()]
-                for known in gone:
-                    self._connections.remove(known)
-                    known[1].close()
-                self._connections.append((weakref.ref(threading.current_thread()), connection))
-        return connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.commit()
-        except sqlite3.OperationalError as error:  # a full disk, say
-            connection.rollback()
-            raise ClippingsError(f"The index at {self.directory} cannot be written ({error}).") from error
-        except BaseException:
-            connection.rollback()
-            raise
-
     def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(query, values).fetchall()
 
     def _one(self, query: str) -> int:
         return int(self._all(query)[0][0])
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("SELECT 1 FROM meta").fetchone()
-    except sqlite3.OperationalError:
-        # A directory that cannot be written has no place for WAL's side files; the file alone is whole then.
-        connection.close()
-        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    except sqlite3.DatabaseError:
-        connection.close()
-        raise
-    return connection
 
 
 def _insert(connection: sqlite3.Connection, encoded: EncodedArticle) -> None:
@@ -559,11 +383,3 @@ def _date(value: str | None) -> datetime.date | None:
 
 def _text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _unreadable(directory: Path, why: object) -> IndexStateError:
-    return IndexStateError(f"The index at {directory} cannot be read ({why}). {_rebuild_advice(directory)}")
-
-
-def _rebuild_advice(directory: Path) -> str:
-    return f"Delete {directory} and build it again: python -m index build FOLDER --index {directory}"

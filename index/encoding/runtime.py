@@ -66,47 +66,6 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
-    """Positions of rows to run together, each batch of at most ``tokens`` tokens with its padding, longest first.
-
-    None is less than half as long as its batch: padding costs time, and what an int8 network makes of
-    a short row depends on the long ones beside it.
-    """
-    found: list[list[int]] = []
-    for at in sorted(range(len(lengths)), key=lambda at: -lengths[at]):
-        longest = lengths[found[-1][0]] if found else 0
-        if 2 * lengths[at] >= longest > 0 and (len(found[-1]) + 1) * longest <= tokens:
-            found[-1].append(at)
-        else:
-            found.append([at])
-    return found
-
-
-def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids of unequal rows and the mask that says which of them count, both of shape (rows, longest)."""
-    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
-    mask = np.zeros_like(ids)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = row
-        mask[i, : len(row)] = 1
-    return ids, mask
-
-
-def quantise(source: Path, target: Path, seven_bits: bool = False) -> None:
-    """Write the network of one file into another with int8 weights, per channel.
-
-    Args:
-        source, target: ONNX files.
-        seven_bits: use half the range of int8: without VNNI, sums of products may overflow 16 bits otherwise, and
-            are then cut off.
-    """
-    import onnxruntime.quantization as quantization
-
-    quantization.quantize_dynamic(
-        source, target, weight_type=quantization.QuantType.QInt8, per_channel=True, reduce_range=seven_bits
-    )
-
-
 def read_tokenizer(path: Path) -> Any:
     """A tokenizer of the ``tokenizers`` library from its file."""
     from tokenizers import Tokenizer

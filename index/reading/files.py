@@ -9,8 +9,8 @@ import time
 import unicodedata
 from pathlib import Path
 
-from index.articles import SUFFIXES, parse_article, read_article
 from index.errors import ArticleError, ClippingsError
+from index.reading.articles import SUFFIXES, parse_article, read_article
 
 TRASH = ".trash"
 _MAX_NAME_BYTES = 100

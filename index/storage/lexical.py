@@ -12,14 +12,16 @@ import json
 import math
 import os
 import shutil
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import tantivy
 
-from index.store import Restriction, Store, TextRow, source_key
+from index.storage.analysis import analyzer, composed
+from index.storage.analysis import terms as analysed
+from index.storage.rows import Restriction, TextRow, source_key
+from index.storage.store import Store
 
 FORMAT = 1
 _HEAP_BYTES = 64_000_000
@@ -43,7 +45,6 @@ class Lexical:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._analyzer = _analyzer()
         self.generation, self.last_passage, self.last_sentence = -1, 0, 0
         try:
             self._passages, self._sentences = self._open("passages"), self._open("sentences")
@@ -62,7 +63,7 @@ class Lexical:
             if not tantivy.Index.exists(path):  # so that a state left behind does not pass it for a full one
                 (self._folder / _STATE).unlink(missing_ok=True)
         index = tantivy.Index(_schema(), path=path)
-        index.register_tokenizer("news", self._analyzer)
+        index.register_tokenizer("news", analyzer())
         return index
 
     def _read_state(self) -> None:
@@ -117,7 +118,7 @@ class Lexical:
 
     def terms(self, text: str) -> list[str]:
         """The analysed words of a text, in order."""
-        return list(self._analyzer.analyze(_composed(text)))
+        return analysed(text)
 
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
         """BM25's inverse document frequency of each term among the sentences; rarer is higher."""
@@ -132,7 +133,7 @@ class Lexical:
     def known(self, text: str) -> bool:
         """Whether any word of a text, as analysed, stands in any sentence."""
         searcher = self._sentences.searcher()
-        return any(searcher.doc_freq("text", term) for term in self.terms(text))
+        return any(searcher.doc_freq("text", term) for term in analysed(text))
 
     def search_passages(self, terms: Sequence[str], k: int, restriction: Restriction) -> Scored:
         """The ``k`` best passages for the terms and their BM25 scores."""
@@ -147,7 +148,7 @@ class Lexical:
         schema = self._sentences.schema
         parts = []
         for phrase in phrases:
-            words: list[str | tuple[int, str]] = list(self.terms(phrase))
+            words: list[str | tuple[int, str]] = list(analysed(phrase))
             if len(words) == 1:
                 parts.append(tantivy.Query.term_query(schema, "text", words[0]))
             elif words:
@@ -184,22 +185,6 @@ def catch_up(lexical: Lexical, store: Store) -> None:
     )
 
 
-def _composed(text: str) -> str:
-    """Text with its accents joined to their letters: apart from them, they would cut a word in two."""
-    return unicodedata.normalize("NFC", text)
-
-
-def _analyzer() -> tantivy.TextAnalyzer:
-    return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(64))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-        .filter(tantivy.Filter.stemmer("english"))
-        .build()
-    )
-
-
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("id", indexed=True, fast=True)
@@ -229,7 +214,7 @@ def _update(
     for row in rows:
         document = tantivy.Document()
         document.add_unsigned("id", row.id)
-        document.add_text("text", _composed(row.text))
+        document.add_text("text", composed(row.text))
         if row.date is not None:
             document.add_integer("date", row.date.toordinal())
         if row.source is not None:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from index.articles import Article
-from index.tokens import TokenCounter
+from index.reading.articles import Article
+from index.reading.tokens import TokenCounter
 
 PASSAGE_TOKENS = 160
 """Default budget of a passage, in tokens of the passage vocabulary (about 120 English words)."""

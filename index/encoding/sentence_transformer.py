@@ -18,20 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.encoder import (
-    DEFAULT_MODEL,
-    Encoder,
-    PassageText,
-    PassageVectors,
-    Recipe,
-    TokenEncoder,
-    Vectors,
-    apart,
-    count,
-    in_pieces,
-    pieces,
-    sha256,
-)
+from index.encoding.encoder import Encoder, TokenEncoder
+from index.encoding.recipe import DEFAULT_MODEL, Recipe, sha256
+from index.encoding.windows import PassageText, PassageVectors, Vectors, apart, count, in_pieces, pieces
 from index.errors import ModelError
 
 if TYPE_CHECKING:

@@ -1,0 +1,115 @@
+"""The SQLite file of an index: its form, its connections, and what is said when it cannot be read."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from index.errors import ClippingsError, IndexStateError
+
+FORMAT = 2
+FILE = "articles.db"
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE articles (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, text_hash TEXT NOT NULL,
+  text TEXT NOT NULL, title_start INTEGER NOT NULL, title_end INTEGER NOT NULL, body_start INTEGER NOT NULL,
+  date TEXT, source TEXT, source_key TEXT, url TEXT, author TEXT, warning TEXT);
+CREATE INDEX articles_by_text ON articles (text_hash);
+CREATE INDEX articles_by_date ON articles (date);
+CREATE TABLE passages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, article INTEGER NOT NULL REFERENCES articles ON DELETE CASCADE,
+  start INTEGER NOT NULL, "end" INTEGER NOT NULL, vector BLOB NOT NULL);
+CREATE INDEX passages_by_article ON passages (article);
+CREATE TABLE sentences (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, passage INTEGER NOT NULL REFERENCES passages ON DELETE CASCADE,
+  start INTEGER NOT NULL, "end" INTEGER NOT NULL, vector BLOB NOT NULL);
+CREATE INDEX sentences_by_passage ON sentences (passage);
+CREATE TABLE removals (
+  generation INTEGER NOT NULL, first_passage INTEGER NOT NULL, last_passage INTEGER NOT NULL,
+  first_sentence INTEGER NOT NULL, last_sentence INTEGER NOT NULL);
+CREATE INDEX removals_by_generation ON removals (generation);
+"""
+
+
+class Database:
+    """The SQLite file of an index directory, with a connection for each thread that uses it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._local = threading.local()
+        self._connections: list[tuple[weakref.ref[threading.Thread], sqlite3.Connection]] = []
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._lock:
+            for _, connection in self._connections:
+                connection.close()
+            self._connections.clear()
+            self._local = threading.local()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self.connection()
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # a lock that was not had in time, say: nothing is damaged
+                raise
+            raise unreadable(self._directory, error) from error
+
+    def connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = connect(self._directory / FILE)
+            self._local.connection = connection
+            with self._lock:
+                gone = [known for known in self._connections if (thread := known[0]()) is None or not thread.is_alive()]
+                for known in gone:
+                    self._connections.remove(known)
+                    known[1].close()
+                self._connections.append((weakref.ref(threading.current_thread()), connection))
+        return connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        connection = self.connection()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+        except sqlite3.OperationalError as error:  # a full disk, say
+            connection.rollback()
+            raise ClippingsError(f"The index at {self._directory} cannot be written ({error}).") from error
+        except BaseException:
+            connection.rollback()
+            raise
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("SELECT 1 FROM meta").fetchone()
+    except sqlite3.OperationalError:
+        # A directory that cannot be written has no place for WAL's side files; the file alone is whole then.
+        connection.close()
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+def unreadable(directory: Path, why: object) -> IndexStateError:
+    return IndexStateError(f"The index at {directory} cannot be read ({why}). {rebuild_advice(directory)}")
+
+
+def rebuild_advice(directory: Path) -> str:
+    return f"Delete {directory} and build it again: python -m index build FOLDER --index {directory}"
