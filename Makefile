@@ -12,7 +12,6 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --progress-bar off \
 	--constraint constraints.txt
 SET_UP_FROM := pyproject.toml constraints.txt
-CHATTING := .[build,ui]
 
 # $(call step,NAME,COMMAND) runs a command between two lines that say what it is and how long it took. A comma in
 # COMMAND must come out of a variable.
@@ -61,20 +60,20 @@ clean: ## remove everything that make and the tests made
 	rm -rf '$(VENV)' .venv-peers .index build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/screenshots
 	find bench index qa tests ui -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Set-up. PyTorch goes first and alone: a build without CUDA that is already there, or that pip was told
-# to look for, then satisfies everything that follows.
+# Set-up. For the tests PyTorch goes first and alone: a build without CUDA that is already there, or that pip was told
+# to look for, then satisfies everything that follows. The chat needs none.
 
-$(VENV)/.torch-ready: $(SET_UP_FROM)
+$(VENV)/.made: $(SET_UP_FROM)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"Clippings needs Python 3.11 or later; name it: make PYTHON=python3.12 …")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear '$(VENV)'
+	@touch $@
+
+$(VENV)/.chat-ready: $(VENV)/.made
+	$(call step,set-up: Clippings,$(PIP) --editable '.[ui]')
+	@touch $@
+
+$(VENV)/.dev-ready: $(VENV)/.made
 	$(call step,set-up: PyTorch,$(PIP) torch)
-	@touch $@
-
-$(VENV)/.chat-ready: $(VENV)/.torch-ready
-	$(call step,set-up: Clippings,$(PIP) --editable '$(CHATTING)')
-	@touch $@
-
-$(VENV)/.dev-ready: $(VENV)/.torch-ready
 	$(call step,set-up: Clippings and its tests,$(PIP) --editable '.[dev]')
 	@touch $@ $(VENV)/.chat-ready

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f"error: this takes {error.name}. Run: pip install 'clippings[build]'", file=sys.stderr)
+        print(f"error: this takes {error.name}. Run: pip install 'clippings[models]'", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped. What was committed is kept; run the same command again to go on.", file=sys.stderr)
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--list", action="store_true", help="list the articles")
     verify = command("verify", _verify, "read everything again and prove that it agrees")
     verify.add_argument("--no-vectors", action="store_true", help="do not encode again (needs no model, much faster)")
-    export = command("export", _export, "copy the index, to be asked anywhere without torch")
+    export = command("export", _export, "copy the index, to be asked anywhere")
     export.add_argument("target", metavar="TARGET", help="a new folder")
     for sub in (build, add, remove, status, verify, export):
         sub.add_argument(
@@ -142,15 +142,16 @@ def _export(options: argparse.Namespace) -> int:
 
     recipe = export_index(options.index, options.target)
     size = sum(path.stat().st_size for path in Path(options.target).rglob("*") if path.is_file())
-    needs = "onnxruntime, tokenizers, numpy, faiss and tantivy" if recipe.exported else "sentence-transformers"
-    print(f"{options.target}: {size / 1e6:.0f} MB; asking it takes {needs}")
+    needs = "" if recipe.int8 else "; asking it takes sentence-transformers: pip install 'clippings[models]'"
+    print(f"{options.target}: {size / 1e6:.0f} MB{needs}")
     return 0
 
 
 def _status(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from index.encoding.recipe import FOLDER, read_recipe
+    from index.encoding.loading import encoder_folder
+    from index.encoding.recipe import read_recipe
     from index.storage.store import Store
 
     store = Store.open(Path(options.index))
@@ -160,7 +161,7 @@ def _status(options: argparse.Namespace) -> int:
     print(f"corpus: {'none, this is an exported copy' if store.exported else store.corpus}")
     print(f"model: {settings.model} ({settings.dimension} dimensions, {settings.model_hash[:12]})")
     with contextlib.suppress(ModelError):  # asking says so, and makes it again
-        print(f"encoder: {read_recipe(store.directory / FOLDER)}")
+        print(f"encoder: {read_recipe(encoder_folder(store.directory, settings.model_hash))}")
     print(f"passages: at most {settings.passage_tokens} tokens of {settings.encoding}")
     if options.list:
         for info in store.articles():

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from index.encoding.encoder import Encoder
-from index.encoding.loading import index_encoder, provide_encoder
-from index.encoding.recipe import DEFAULT_MODEL, FOLDER, read_recipe
+from index.encoding.loading import encoder_folder, index_encoder, provide_encoder
+from index.encoding.recipe import DEFAULT_MODEL, read_recipe
 from index.encoding.windows import PassageText
 from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError
 from index.reading import files
@@ -88,7 +88,7 @@ def build(
         model: a sentence-transformers model, by hub name or folder; kept in the index.
         encoding: ``clippings`` or one of tiktoken's named encodings, for the passage budget; kept.
         passage_tokens: the budget of a passage in tokens of that encoding; kept.
-        exact: whether sentence-transformers itself shall encode, and not the int8 encoder made of the model, which is
+        exact: whether sentence-transformers itself shall encode, and not an int8 encoder made from the model, which is
             several times as fast; where that cannot be made, it does so anyway. Kept in the index.
         progress: told of every article done.
         wait: seconds to wait for another process that is writing.
@@ -110,7 +110,7 @@ def build(
             report = _Build(store, progress).folder(corpus)
             if new:
                 with suppress(ModelError):  # it could not be placed in the index, and is used from where it was made
-                    report.encoder = str(read_recipe(directory / FOLDER))
+                    report.encoder = str(read_recipe(encoder_folder(directory, store.settings.model_hash)))
             return report
         finally:
             store.checkpoint()
@@ -363,7 +363,7 @@ def create(
         raise ClippingsError(f"A passage of {passage_tokens} tokens is too short; give at least {MIN_PASSAGE_TOKENS}.")
     counter = load_encoding(encoding or "clippings")
     directory.mkdir(parents=True, exist_ok=True)
-    _, recipe = provide_encoder(model or DEFAULT_MODEL, directory, exported=not exact)
+    _, recipe = provide_encoder(model or DEFAULT_MODEL, directory, int8=not exact)
     settings = Settings(
         model=recipe.model,
         model_hash=recipe.identity,
@@ -400,7 +400,7 @@ def _open_or_create(
                 f"The index at {directory} was made with {name.replace('_', ' ')} {getattr(made, name)!r}, not "
                 f"{value!r}. Keep what it has by leaving that out, or build another index beside it: --index NEW_FOLDER"
             )
-    if exact and not _is_exact(directory):
+    if exact and not _is_exact(store):
         raise IndexStateError(
             f"The index at {directory} was made with the int8 encoder. For an exact one build another index beside "
             "it: --index NEW_FOLDER"
@@ -415,10 +415,10 @@ def _open_or_create(
     return store
 
 
-def _is_exact(directory: Path) -> bool:
+def _is_exact(store: Store) -> bool:
     """Whether an index certainly encodes with sentence-transformers itself."""
     try:
-        return not read_recipe(directory / FOLDER).exported
+        return not read_recipe(encoder_folder(store.directory, store.settings.model_hash)).int8
     except ModelError:
         return False
 

@@ -10,8 +10,8 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from index.encoding.loading import index_encoder
-from index.encoding.recipe import FOLDER, Recipe, damaged_files, read_recipe
+from index.encoding.loading import SHIPPED, encoder_folder, index_encoder
+from index.encoding.recipe import FOLDER, Recipe, damaged_files
 from index.errors import ClippingsError
 from index.storage.database import FILE
 from index.storage.lexical import Lexical, catch_up
@@ -19,11 +19,14 @@ from index.storage.store import Store
 
 
 def export_index(index: str | os.PathLike[str], target: str | os.PathLike[str]) -> Recipe:
-    """Copy an index, with its encoder, into a new folder.
+    """Copy an index, with its encoder if that does not ship with Clippings, into a new folder.
 
     The copy holds the articles' texts but not their files. It is as of one moment, whatever is being
-    built meanwhile, and appears whole or not at all. Asking it takes onnxruntime, tokenizers, numpy,
-    faiss and tantivy alone, unless its recipe says that the model could not be exported.
+    built meanwhile, and appears whole or not at all. Asking it takes no sentence-transformers, unless
+    its recipe says that the model has no int8 network.
+
+    Returns:
+        The recipe of its encoder.
 
     Raises:
         IndexStateError: there is no index.
@@ -33,29 +36,35 @@ def export_index(index: str | os.PathLike[str], target: str | os.PathLike[str]) 
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ClippingsError(f"{target} exists already; name a new folder for the copy.")
     source = Store.open(Path(index))
-    index_encoder(source.directory, source.settings.model, source.settings.model_hash)  # made again if it is gone
+    settings = source.settings
+    recipe = index_encoder(source.directory, settings.model, settings.model_hash).recipe  # made again if it is gone
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
             new = Path(scratch, target.name)
             new.mkdir()
             _copy_store(source, new / FILE)
-            shutil.copytree(source.directory / FOLDER, new / FOLDER)
+            if encoder_folder(source.directory, recipe.identity) != SHIPPED:
+                _copy_encoder(source.directory / FOLDER, new / FOLDER, recipe)
             copy = Store.open(new)
             catch_up(Lexical(new / "lexical"), copy)  # made afresh: in one piece, and of the same moment
             copy.close()
-            if damaged := damaged_files(new / FOLDER, read_recipe(new / FOLDER)):
-                raise ClippingsError(
-                    f"The encoder of {index} is damaged ({', '.join(damaged)}). Delete {Path(index) / FOLDER}; "
-                    "it is made again when a question is asked."
-                )
             new.replace(target)
     except (OSError, sqlite3.Error) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ClippingsError(f"The copy cannot be written to {target} ({why}).") from error
     finally:
         source.close()
-    return read_recipe(target / FOLDER)
+    return recipe
+
+
+def _copy_encoder(source: Path, target: Path, recipe: Recipe) -> None:
+    shutil.copytree(source, target)
+    if damaged := damaged_files(target, recipe):
+        raise ClippingsError(
+            f"The encoder in {source} is damaged ({', '.join(damaged)}). Delete that folder; "
+            "it is made again when a question is asked."
+        )
 
 
 def _copy_store(source: Store, path: Path) -> None:

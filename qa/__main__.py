@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(words if command is _ask else words[1:])
     except ModuleNotFoundError as error:
-        print(f"error: this takes {error.name}. Run: pip install 'clippings[build]'", file=sys.stderr)
+        print(f"error: this takes {error.name}. Run: pip install 'clippings[evaluate]'", file=sys.stderr)
         return 1
     except ClippingsError as error:
         print(f"error: {error}", file=sys.stderr)

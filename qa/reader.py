@@ -18,17 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.encoding.recipe import sha256
+from index.encoding.loading import SHIPPED
+from index.encoding.recipe import TOKENIZER, read_recipe, sha256
 from index.encoding.runtime import Networks, open_side_by_side, read_tokenizer
 from index.encoding.windows import PassageText, cut, sentence_tokens
 from index.errors import ModelError
 
-NETWORK, TOKENIZER = "reader.onnx", "reader-tokenizer.json"
-HASHES = {
-    NETWORK: "0c2545ccd5b71f084c291c1a9841171fcbba6f74891efe1c664128bfd292cb31",
-    TOKENIZER: "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
-}
-"""SHA-256 of the files, which stand beside this one."""
+NETWORK = "reader.onnx"
+SHA256 = "0c2545ccd5b71f084c291c1a9841171fcbba6f74891efe1c664128bfd292cb31"
+"""Of the network, which stands beside this file. Its tokenizer is the shipped encoder's."""
 
 MAX_QUESTION_TOKENS = 64
 MAX_TOKENS = 320
@@ -150,11 +148,11 @@ def load_reader() -> Reader:
 
 @lru_cache(maxsize=1)
 def _open() -> Reader:
-    folder = Path(__file__).parent
-    for name, expected in HASHES.items():
-        if sha256(folder / name) != expected:
-            raise ModelError(f"{folder / name} is missing or damaged; get Clippings again.")
-    return Reader(read_tokenizer(folder / TOKENIZER), open_side_by_side(folder / NETWORK))
+    network, tokenizer = Path(__file__).with_name(NETWORK), SHIPPED / TOKENIZER
+    for path, expected in ((network, SHA256), (tokenizer, read_recipe(SHIPPED).hashes[TOKENIZER])):
+        if sha256(path) != expected:
+            raise ModelError(f"{path} is missing or damaged; install Clippings again.")
+    return Reader(read_tokenizer(tokenizer), open_side_by_side(network))
 
 
 def preload_reader() -> None:

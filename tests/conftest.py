@@ -9,8 +9,7 @@ import pytest
 
 from index import build, open_index
 from index.encoding.encoder import TokenEncoder
-from index.encoding.loading import load_encoder, provide_encoder
-from index.encoding.recipe import DEFAULT_MODEL
+from index.encoding.loading import SHIPPED, load_encoder
 from index.encoding.sentence_transformer import Original, load_original
 from index.library import Library
 
@@ -63,14 +62,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default model's encoder as an index holds it; not to be changed by a test."""
-    return provide_encoder(DEFAULT_MODEL, tmp_path_factory.mktemp("encoder"))[0]
+def encoder_folder() -> Path:
+    """The encoder that ships; not to be changed by a test."""
+    return SHIPPED
 
 
 @pytest.fixture(scope="session")
 def encoder(encoder_folder: Path) -> TokenEncoder:
-    """The default model, exported."""
+    """The shipped encoder."""
     loaded = load_encoder(encoder_folder)
     assert isinstance(loaded, TokenEncoder)
     return loaded

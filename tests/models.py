@@ -25,7 +25,7 @@ def small_model(
         pooling: how token vectors become a text's.
         prompts: before questions and documents.
         seed: of its weights.
-        spread: how large they are. With the default, texts get vectors well apart and int8 keeps them; 0.6 is
+        spread: how large they are. With the default, texts get vectors well apart and int8 keeps them; 4.0 is
             more than int8 can keep.
     """
     import torch

@@ -274,17 +274,17 @@ def test_a_passage_budget_is_kept_with_the_index(corpus: Path, tmp_path: Path) -
 def test_weights_that_changed_under_their_name_are_not_mixed(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "_loaded", {})  # as in a new process
+    monkeypatch.setattr(loading, "ENCODERS", loading.Encoders())  # as in a new process
     index = tmp_path / "index"
     name = small_model(tmp_path)
     build(corpus, index, model=name)
     small_model(tmp_path, seed=8)
-    loading._loaded.clear()
+    loading.ENCODERS.opened.clear()
     write(corpus, ferry=FERRY)
     assert counts(build(corpus, index)) == (1, 0, 0, 2, 0)  # with the encoder that it was made with
     assert verify(index).problems == []
 
-    loading._loaded.clear()
+    loading.ENCODERS.opened.clear()
     shutil.rmtree(index / FOLDER)
     write(corpus, ferry=FERRY + "More.\n")
     with pytest.raises(ModelError, match=r"no longer the one that the index at .*index was made with\."):
@@ -632,7 +632,6 @@ import os, signal, sys, time
 from pathlib import Path
 import faiss, onnxruntime, sentencex, tantivy, tiktoken, tokenizers
 from index import builder
-from index.encoding import int8, loading
 from index.storage import lexical, store
 
 builder._BATCH_CHARS = 1  # every article is a transaction
@@ -654,9 +653,7 @@ for moment in sys.argv[2:]:
     child = os.fork()
     if not child:
         name, _, nth = moment.partition("@")
-        if name == "encoder":  # copied, but not yet under its name
-            dying(loading, "_rename", 1, False)
-        elif name == "create":
+        if name == "create":
             dying(store.Settings, "__init__", 1, True)
         elif name == "insert":  # within a transaction
             dying(store, "_insert", int(nth), True)
@@ -676,7 +673,6 @@ for moment in sys.argv[2:]:
     print(moment, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 '''
 COMMITTED = {
-    "encoder": None,
     "create": None,
     "insert@1": 0,
     "insert@7": 6,

@@ -22,7 +22,7 @@ def id_of(library: Library, name: str) -> int:
 @pytest.mark.parametrize("exact", [True, False])
 def test_the_articles_are_encoded_as_a_build_would_encode_them(exact: bool, tmp_path: Path) -> None:
     library = index_of(read_questions(squad(tmp_path / "small.json")), tmp_path, exact)
-    assert library.encoder.recipe.exported is not exact
+    assert library.encoder.recipe.int8 is not exact
     assert [info.path for info in library.articles()] == ["000000.txt", "000001.txt"]
     library.close()
 

@@ -218,7 +218,7 @@ def test_constraints_pin_every_dependency_exactly() -> None:
 
 @pytest.mark.parametrize(
     ("target", "wanted"),
-    [("chat", "--editable '.[build,ui]' )"), ("test", "--editable '.[dev]' )"), ("bench", "--editable '.[dev]' )")],
+    [("chat", "--editable '.[ui]' )"), ("test", "--editable '.[dev]' )"), ("bench", "--editable '.[dev]' )")],
 )
 def test_what_make_runs_from_nothing_is_sound_shell(target: str, wanted: str, tmp_path: Path) -> None:
     planned = subprocess.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -126,9 +125,6 @@ def test_status_says_what_the_index_holds(
         "2022-03-04  bridge.txt  Old bridge over the Lim reopens after repairs\n",
     ]
     assert said(capsys)[0] == "".join(described + articles)
-    shutil.rmtree(index_path / "encoder")
-    assert main(["status", "--index", str(index_path)]) == 0
-    assert said(capsys) == ("".join(described[:3] + described[4:]), "")
 
 
 @pytest.mark.model

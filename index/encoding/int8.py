@@ -1,32 +1,33 @@
-"""From a sentence-transformers model to the encoder that travels with an index, once per machine.
+"""From a torch network to an int8 one in ONNX that gives the same numbers on every processor.
 
-The network is traced to ONNX and its weights are quantised to int8, per channel (dynamic
-quantisation, https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). What
-comes out is compared with the original on real sentences; where it says too much else, or where the
-model does more than pool token vectors, sentence-transformers itself stays the encoder.
+Weights are quantised per channel, activations as they come (dynamic quantisation,
+https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). The weights use half of
+int8's range, -64 to 64: a processor without VNNI sums the products of two weights and two 8-bit inputs
+in 16 bits, and 2 · 255 · 64 is less than 2¹⁵. So nothing overflows, and no processor cuts off what
+another one adds up.
+
+Half of the steps costs precision. More than that comes back by evening out what goes into each layer: a
+few channels are many times as large as the others, and would leave these only a few of the 8-bit steps.
+Those channels are divided, and their weights multiplied, which changes nothing else (Xiao et al. 2023,
+SmoothQuant, arXiv:2211.10438, section 4).
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from index.encoding.encoder import open_network_encoder
-from index.encoding.recipe import (
-    NETWORK,
-    TOKENIZER,
-    Recipe,
-    sha256,
-    write_recipe,
-)
+from index.encoding.encoder import open_int8
+from index.encoding.recipe import NETWORK, TOKENIZER, Recipe, sha256, write_recipe
 from index.encoding.sentence_transformer import Original
 from index.encoding.windows import PassageText
 from index.errors import ModelError
@@ -35,22 +36,30 @@ if TYPE_CHECKING:
     import torch
 
 LEAST_COSINE = 0.99
-"""An exported network whose vectors lie farther from the original's, on average, is not used."""
+"""An int8 network whose vectors lie farther from the model's, on average, is not used."""
 SENTENCES = Path(__file__).with_name("sentences.txt")
-"""Real sentences, one on each line, that the exported network is compared on."""
+"""Real sentences, one on each line, that tell how large channels become and how near the int8 network comes."""
+_TOGETHER = 8
+"""Sentences of a passage that is made from them."""
+_QUIET = 0.99
+"""The share of a layer's input channels that keep their size."""
 _OPSET = 17
 
 
-def export(original: Original, folder: Path) -> Recipe:
-    """Make an encoder of a model in an empty folder; the recipe says what became of it."""
-    recipe = original.recipe(exported=True)
+def make_encoder(original: Original, folder: Path) -> Recipe:
+    """Make the int8 encoder of a model in an empty folder; the recipe says what became of it.
+
+    Raises:
+        ModelError: it cannot be made for a reason that may pass, such as a full disk.
+    """
+    recipe = original.recipe(int8=True)
     try:
         if not recipe.pooling:
             raise ModelError("it does more than pool the vectors of tokens")
         original.tokenizer.save(str(folder / TOKENIZER))
-        _quantise(original, folder / NETWORK)
+        _write_token_vectors(original, folder / NETWORK)
         cosine = _cosine(original, recipe, folder)
-        if not cosine >= LEAST_COSINE:  # so that what is no number is refused too
+        if not cosine >= LEAST_COSINE:  # NaN is refused too
             raise ModelError(f"its int8 network is too far from it, mean cosine {cosine:.4f} below {LEAST_COSINE}")
     except (OSError, ImportError, MemoryError) as error:  # passing, and no reason to be slow for ever
         raise ModelError(
@@ -60,7 +69,7 @@ def export(original: Original, folder: Path) -> Recipe:
         for path in folder.iterdir():
             path.unlink()
         reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-        recipe = dataclasses.replace(original.recipe(exported=False), remark=reason)
+        recipe = dataclasses.replace(original.recipe(int8=False), remark=reason)
     else:
         hashes = {path.name: sha256(path) for path in sorted(folder.iterdir())}
         recipe = dataclasses.replace(recipe, cosine=round(cosine, 5), hashes=hashes)
@@ -68,47 +77,104 @@ def export(original: Original, folder: Path) -> Recipe:
     return recipe
 
 
-def _quantise(original: Original, path: Path) -> None:
+def _write_token_vectors(original: Original, path: Path) -> None:
     """Write the int8 network of a model: token ids and mask in, token vectors out."""
     import torch
 
-    network = original.model[0].auto_model
-
     class TokenVectors(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
+        def __init__(self, network: torch.nn.Module) -> None:
             super().__init__()
             self.network = network
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             return self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
-    ids = torch.tensor([[*original.tokenizer.encode("An example of two rows.").ids]] * 2)
+    network = copy.deepcopy(original.model[0].auto_model).eval()
+    network.set_attn_implementation("eager")  # the fused one traces to a larger and slower graph
+    longest = original.recipe(int8=True).window
+    tokens = [original.tokenizer.encode(text).ids[:longest] for text in _texts()]
+    even_out(network, [{"input_ids": torch.tensor([row])} for row in tokens])
+    ids = torch.tensor([original.tokenizer.encode("An example of two rows.").ids] * 2)
     mask = torch.ones_like(ids)
     mask[1, -2:] = 0
-    implementation = network.config._attn_implementation
-    network.set_attn_implementation("eager")  # the fused one traces to a larger and slower graph
-    try:
-        write_int8(TokenVectors().eval(), {"input_ids": ids, "attention_mask": mask}, ("token_vectors",), path)
-    finally:
-        network.set_attn_implementation(implementation)
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    write_int8(TokenVectors(network).eval(), inputs, ("token_vectors",), path)
 
 
-def write_int8(
-    network: torch.nn.Module,
-    inputs: dict[str, torch.Tensor],
-    outputs: Sequence[str],
-    path: Path,
-    seven_bits: bool = False,
-) -> None:
-    """Trace a network and write it with int8 weights.
+def even_out(network: Any, inputs: Sequence[dict[str, torch.Tensor]]) -> None:
+    """Divide the large input channels of the linear layers of a transformer, in place; it says the same as before.
+
+    What goes into an attention's last layer is a mean of its values, so these are made smaller where they come from.
+    What goes into the other layers is divided on the way in. Networks of another build than BERT's are left as they
+    are where they differ.
+
+    Args:
+        network: of transformers, in eager mode, not training.
+        inputs: what to run it on to see how large channels become.
+    """
+    import torch
+
+    blocks = getattr(getattr(network, "encoder", None), "layer", [])
+    attentions = [block.attention for block in blocks if hasattr(block.attention, "self")]
+    dense = [part for block in blocks for part in (block.intermediate, block.output)]
+    entered = [*dense, *(part for each in attentions for part in (each.self, each.output.dense))]
+    highest = _highest_inputs(network, entered, inputs)
+    with torch.no_grad():
+        for each in attentions:
+            factors = _factors(highest[each.output.dense])
+            each.self.value.weight /= factors[:, None]
+            each.self.value.bias /= factors
+            each.output.dense.weight *= factors
+            _divide_input(each.self, (each.self.query, each.self.key, each.self.value), highest[each.self])
+        for part in dense:
+            _divide_input(part, (part.dense,), highest[part])
+
+
+def _highest_inputs(
+    network: torch.nn.Module, entered: Sequence[torch.nn.Module], inputs: Sequence[dict[str, torch.Tensor]]
+) -> dict[torch.nn.Module, torch.Tensor]:
+    """The largest size of each channel of what goes into modules, over all inputs, each of shape (channels,)."""
+    import torch
+
+    highest: dict[torch.nn.Module, torch.Tensor] = {}
+
+    def look(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        here = given[0].abs().flatten(0, 1).amax(0)
+        highest[module] = torch.maximum(highest.get(module, here), here)
+
+    looking = [module.register_forward_pre_hook(look) for module in entered]
+    with torch.no_grad():
+        for each in inputs:
+            network(**each)
+    for hook in looking:
+        hook.remove()
+    return highest
+
+
+def _factors(highest: torch.Tensor) -> torch.Tensor:
+    """By how much each channel is divided: the large ones down to the size of the largest quiet one."""
+    return (highest / highest.quantile(_QUIET)).clamp(min=1.0)
+
+
+def _divide_input(module: torch.nn.Module, layers: Sequence[torch.nn.Linear], highest: torch.Tensor) -> None:
+    """Divide the large channels of what goes into a module, and multiply the weights of the layers that take it."""
+    factors = _factors(highest)
+    share = 1 / factors
+    for layer in layers:
+        layer.weight *= factors
+    module.register_forward_pre_hook(lambda _, given: (given[0] * share, *given[1:]))
+
+
+def write_int8(network: torch.nn.Module, inputs: dict[str, torch.Tensor], outputs: Sequence[str], path: Path) -> None:
+    """Trace a network and write it with int8 weights of half range, per channel.
 
     Args:
         network: takes the inputs by position.
         inputs: an example of each, of shape (rows, tokens).
         outputs: names of what it returns, whose first two dimensions are rows and tokens.
         path: of the ONNX file.
-        seven_bits: as for ``quantise``.
     """
+    import onnxruntime.quantization as quantization
     import torch
 
     axes = {name: {0: "rows", 1: "tokens"} for name in (*inputs, *outputs)}
@@ -124,17 +190,24 @@ def write_int8(
             opset_version=_OPSET,
             dynamo=False,
         )
-        quantise(whole, path, seven_bits)
+        quantization.quantize_dynamic(
+            whole, path, weight_type=quantization.QuantType.QInt8, per_channel=True, reduce_range=True
+        )
+
+
+def _texts() -> list[str]:
+    """The sentences, and passages that are made from them."""
+    sentences = SENTENCES.read_text(encoding="utf-8").splitlines()
+    return sentences + [" ".join(sentences[at : at + _TOGETHER]) for at in range(0, len(sentences), _TOGETHER)]
 
 
 def _cosine(original: Original, recipe: Recipe, folder: Path) -> float:
-    """Mean cosine between the vectors of both, of sentences and of passages made of eight of them."""
-    sentences = SENTENCES.read_text(encoding="utf-8").splitlines()
-    texts = sentences + [" ".join(sentences[at : at + 8]) for at in range(0, len(sentences), 8)]
-    encoder = open_network_encoder(folder, recipe)
+    """Mean cosine between the vectors of both, of texts and of questions."""
+    texts = _texts()
+    encoder = open_int8(folder, recipe)
     found = np.stack([v.passage for v in encoder.encode_passages([PassageText(text, ()) for text in texts])])
     cosines = [(found * original.encode(texts)).sum(axis=1)]
-    cosines.append((encoder.encode_questions(sentences) * original.encode(sentences, question=True)).sum(axis=1))
+    cosines.append((encoder.encode_questions(texts) * original.encode(texts, question=True)).sum(axis=1))
     return float(np.concatenate(cosines).mean())
 
 
@@ -148,18 +221,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(logging.NOTSET)
-
-
-def quantise(source: Path, target: Path, seven_bits: bool = False) -> None:
-    """Write the network of one file into another with int8 weights, per channel.
-
-    Args:
-        source, target: ONNX files.
-        seven_bits: use half the range of int8: without VNNI, sums of products may overflow 16 bits otherwise, and
-            are then cut off.
-    """
-    import onnxruntime.quantization as quantization
-
-    quantization.quantize_dynamic(
-        source, target, weight_type=quantization.QuantType.QInt8, per_channel=True, reduce_range=seven_bits
-    )

@@ -1,4 +1,4 @@
-"""Who fetches, makes, keeps and shares encoders: one of each identity per process, one folder of each per machine."""
+"""Who fetches, makes, keeps and shares encoders: the shipped one, and one folder per machine of any other model."""
 
 from __future__ import annotations
 
@@ -12,32 +12,47 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from index.encoding.encoder import Encoder, open_network_encoder
-from index.encoding.recipe import (
-    DEFAULT_MODEL,
-    DESCRIPTION,
-    FOLDER,
-    Recipe,
-    damaged_files,
-    read_recipe,
-    write_recipe,
-)
+from index.encoding.encoder import Encoder, open_int8
+from index.encoding.recipe import DEFAULT_MODEL, DESCRIPTION, FOLDER, Recipe, damaged_files, read_recipe, write_recipe
 from index.errors import ModelError
-
-if TYPE_CHECKING:
-    pass
-
 
 log = logging.getLogger(__name__)
 
-_loaded: dict[str, Encoder] = {}
-_loading = threading.Lock()
+SHIPPED = Path(__file__).with_name("minilm")
+"""The encoder of the default model, which ships with Clippings; ``bench/training/make_encoder.py`` makes it."""
+_ABANDONED_SECONDS = 3600.0
+"""A half-made copy older than this was left by a process that was killed."""
+
+
+class Encoders:
+    """The encoders that are open in this process, one of each identity. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self.opened: dict[str, Encoder] = {}
+        self._lock = threading.Lock()
+
+    def load(self, folder: Path, identity: str | None = None) -> Encoder:
+        """The encoder kept in a folder, opened if it is not open yet; see ``load_encoder``."""
+        with self._lock:
+            if identity in self.opened:
+                return self.opened[identity]
+            recipe = read_recipe(folder)
+            if identity is not None and recipe.identity != identity:
+                raise ModelError(
+                    f"The encoder in {folder} ({recipe.model}) is not the one that the index was made with."
+                )
+            if recipe.identity not in self.opened:
+                self.opened[recipe.identity] = open_encoder(folder, recipe)
+            return self.opened[recipe.identity]
+
+
+ENCODERS = Encoders()
+"""Shared by whoever builds and asks."""
 
 
 def load_encoder(folder: Path, identity: str | None = None) -> Encoder:
-    """The encoder kept in a folder; one of each identity per process, shared by whoever builds and asks.
+    """The encoder kept in a folder, shared by all of this process.
 
     Args:
         folder: as ``index.encoding.int8`` makes it.
@@ -46,15 +61,21 @@ def load_encoder(folder: Path, identity: str | None = None) -> Encoder:
     Raises:
         ModelError: it is missing, damaged, or another one.
     """
-    with _loading:
-        if identity in _loaded:
-            return _loaded[identity]
-        recipe = read_recipe(folder)
-        if identity is not None and recipe.identity != identity:
-            raise ModelError(f"The encoder in {folder} ({recipe.model}) is not the one that the index was made with.")
-        if recipe.identity not in _loaded:
-            _loaded[recipe.identity] = open_encoder(folder, recipe)
-        return _loaded[recipe.identity]
+    return ENCODERS.load(folder, identity)
+
+
+def open_encoder(folder: Path, recipe: Recipe) -> Encoder:
+    """An encoder from its folder, not shared. Raises ModelError if a file is missing or damaged."""
+    if recipe.int8:
+        return open_int8(folder, recipe)
+    from index.encoding.sentence_transformer import load_original  # late: it brings torch
+
+    return load_original(recipe.model).encoder(recipe)
+
+
+def encoder_folder(index: Path, identity: str) -> Path:
+    """Where the encoder of an index is: in the index, or with Clippings if the index was made with the shipped one."""
+    return SHIPPED if identity == read_recipe(SHIPPED).identity else index / FOLDER
 
 
 def index_encoder(index: Path, model: str, identity: str) -> Encoder:
@@ -63,9 +84,12 @@ def index_encoder(index: Path, model: str, identity: str) -> Encoder:
     Raises:
         ModelError: that cannot be done here, or the model is no longer the same; the message says what to do.
     """
+    folder = encoder_folder(index, identity)
     try:
-        return load_encoder(index / FOLDER, identity)
+        return load_encoder(folder, identity)
     except ModelError as damaged:
+        if folder == SHIPPED:
+            raise ModelError(f"{damaged} Install Clippings again.") from damaged
         try:
             folder, _ = provide_encoder(model, index, identity)
         except ModelError as error:
@@ -75,37 +99,25 @@ def index_encoder(index: Path, model: str, identity: str) -> Encoder:
 
 def preload(index: Path) -> None:
     """Begin to load an index's encoder in the background; whoever asks for it then waits for the rest only."""
+    folder = index / FOLDER if (index / FOLDER).exists() else SHIPPED
 
     def load() -> None:
         # Whoever asks for it is told; or nobody does, and the process ends before a thread can be had for hashing.
         with contextlib.suppress(ModelError, RuntimeError):
-            load_encoder(index / FOLDER)
+            load_encoder(folder)
 
     # No daemon: a process must not end in the middle of onnxruntime.
     threading.Thread(target=load, name="encoder").start()
 
 
-def open_encoder(folder: Path, recipe: Recipe) -> Encoder:
-    """An encoder from its folder, not shared. Raises ModelError if a file is missing or damaged."""
-    if not recipe.exported:
-        from index.encoding.sentence_transformer import load_original
-
-        return load_original(recipe.model).encoder(recipe)
-    return open_network_encoder(folder, recipe)
-
-
-_ABANDONED_SECONDS = 3600.0
-"""A half-made copy older than this was left by a process that was killed."""
-
-
-def provide_encoder(name: str, index: Path, identity: str | None = None, exported: bool = True) -> tuple[Path, Recipe]:
-    """Put the encoder of a model into an index directory, making it if this machine has not made it before.
+def provide_encoder(name: str, index: Path, identity: str | None = None, int8: bool = True) -> tuple[Path, Recipe]:
+    """The encoder of a model for an index: the shipped one, or one put into the index directory.
 
     Args:
-        name: ``all-MiniLM-L6-v2`` (the packaged default), a folder, or a model hub name.
+        name: ``all-MiniLM-L6-v2`` (the default), a folder, or a model hub name.
         index: the index directory; where it cannot be written, the encoder stays where it was made.
         identity: the one that the index was made with, if it holds anything.
-        exported: whether to export the model; otherwise sentence-transformers itself is the encoder.
+        int8: whether to make an int8 network, once on a machine; otherwise sentence-transformers itself encodes.
 
     Returns:
         The folder that the encoder is in, and its recipe.
@@ -113,8 +125,10 @@ def provide_encoder(name: str, index: Path, identity: str | None = None, exporte
     Raises:
         ModelError: the model cannot be loaded, or is not the one that the index was made with.
     """
-    folder, recipe = _made(name) if exported else _bare(name)
-    if identity not in (None, recipe.identity) and exported:  # it may have been made of the model as it is
+    if name == DEFAULT_MODEL and int8 and identity is None:
+        return SHIPPED, read_recipe(SHIPPED)
+    folder, recipe = _made(name) if int8 else _bare(name)
+    if int8 and identity not in (None, recipe.identity):  # the index may have been made without an int8 network
         folder, recipe = _bare(name)
     if identity not in (None, recipe.identity):
         raise ModelError(
@@ -132,33 +146,28 @@ def _bare(name: str) -> tuple[Path, Recipe]:
     """A folder of this process that only names a model, for sentence-transformers to load."""
     from index.encoding.sentence_transformer import load_original
 
-    recipe = dataclasses.replace(load_original(name).recipe(exported=False), remark="the exact one was asked for")
+    recipe = dataclasses.replace(load_original(name).recipe(int8=False), remark="the exact one was asked for")
     folder = Path(tempfile.mkdtemp(dir=_of_this_process().name))
     write_recipe(recipe, folder)
     return folder, recipe
 
 
 def _made(name: str) -> tuple[Path, Recipe]:
-    """The folder on this machine that holds the encoder of a model, and its recipe."""
-    from index.encoding.int8 import export
-    from index.encoding.sentence_transformer import DEFAULT_SHA256, RECIPE_VERSION, load_original
+    """The folder on this machine that holds the int8 encoder of a model, and its recipe."""
+    from index.encoding.int8 import make_encoder
+    from index.encoding.sentence_transformer import load_original
 
-    original = None
-    key = f"{RECIPE_VERSION}-{DEFAULT_SHA256}"
-    if name != DEFAULT_MODEL:  # what bears the name may have changed, so that it has to be looked at
-        original = load_original(name)
-        key = original.recipe(exported=True).identity
-    label = f"{Path(name).name}-{key[:16]}"
+    original = load_original(name)  # what has the name may have changed, so it has to be looked at
+    label = f"{Path(name).name}-{original.recipe(int8=True).identity[:16]}"
     for kept in (_cache() / label, _writable_cache() / label):
         with contextlib.suppress(ModelError):
             recipe = read_recipe(kept)
-            if recipe.exported and not damaged_files(kept, recipe):
+            if recipe.int8 and not damaged_files(kept, recipe):
                 return kept, dataclasses.replace(recipe, model=name)
     log.info("Making the encoder of %s, once on this machine …", name)
-    original = original or load_original(name)
     new = Path(tempfile.mkdtemp(prefix=f".{kept.name}-", dir=kept.parent))
     try:
-        recipe = export(original, new)
+        recipe = make_encoder(original, new)
         _rename(new, kept)
     finally:
         shutil.rmtree(new, ignore_errors=True)

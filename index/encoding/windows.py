@@ -111,8 +111,7 @@ def sentence_tokens(passage: PassageText, offsets: Sequence[Span]) -> list[Span]
 def batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
     """Positions of rows to run together, each batch of at most ``tokens`` tokens with its padding, longest first.
 
-    None is less than half as long as its batch: padding costs time, and what an int8 network makes of
-    a short row depends on the long ones beside it.
+    None is less than half as long as the longest of its batch: padding costs time.
     """
     found: list[list[int]] = []
     for at in sorted(range(len(lengths)), key=lambda at: -lengths[at]):
