@@ -123,7 +123,7 @@ def test_the_endpoints_restrict_by_date_and_source(client: Any) -> None:
         ({"question": ""}, "question"),
         ({"question": "  \n "}, "question"),
         ({"question": "w" * 100_000}, "100,000"),
-        ({"question": WHO, "since": "last week"}, "since: 'last week' is no date; write it as YYYY-MM-DD"),
+        ({"question": WHO, "since": "last week"}, "since: 'last week' is not a date; write it as YYYY-MM-DD"),
     ],
 )
 @pytest.mark.parametrize("name", ["/ask", "/retrieve"])
