@@ -57,9 +57,13 @@ def test_ask_answers_with_its_evidence(client: Any) -> None:
     at = FIRE.index(WATCHMAN)
     assert first == {
         "text": said["text"],
-        "start": FIRE.index(said["text"]),
-        "end": FIRE.index(said["text"]) + len(said["text"]),
-        "more": [],
+        "spans": [
+            {
+                "text": said["text"],
+                "start": FIRE.index(said["text"]),
+                "end": FIRE.index(said["text"]) + len(said["text"]),
+            }
+        ],
         "context": None,
         "sentence": {
             "text": WATCHMAN,
