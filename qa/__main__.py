@@ -17,7 +17,8 @@ from index.errors import ClippingsError, one_line
 
 if TYPE_CHECKING:
     from index.library import Library
-    from qa.answering import Answer, Evidence, Span
+    from qa.answering import Answer, Evidence
+    from qa.bounds import Span
     from qa.retriever import Hit
 
 _WIDTH = 96
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(words if command is _ask else words[1:])
     except ModuleNotFoundError as error:
-        print(f"error: this takes {error.name}. Run: pip install 'clippings[evaluate]'", file=sys.stderr)
+        extra = "build" if command is _ask else "evaluate"
+        print(f"error: this takes {error.name}. Run: pip install 'clippings[{extra}]'", file=sys.stderr)
         return 1
     except ClippingsError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -46,7 +48,7 @@ def _day(value: str) -> datetime.date:
     try:
         return datetime.date.fromisoformat(value)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{value!r} is no date; write it as YYYY-MM-DD") from error
+        raise argparse.ArgumentTypeError(f"{value!r} is not a date; write it as YYYY-MM-DD") from error
 
 
 def _ask(words: Sequence[str]) -> int:
@@ -96,11 +98,10 @@ def _reply_each(lines: Iterable[str], library: Library, options: argparse.Namesp
 
 def _reply(question: str, library: Library, options: argparse.Namespace) -> None:
     from qa.answering import answer
-    from qa.plain import answer_row
 
     said = answer(question, library, options.k, since=options.since, until=options.until, source=options.source)
     if options.json:
-        print(json.dumps(answer_row(said), ensure_ascii=False), flush=True)
+        print(json.dumps(said.to_dict(), ensure_ascii=False), flush=True)
     else:
         print(_in_words(said, sys.stdout.isatty()), flush=True)
 
@@ -113,12 +114,7 @@ def _in_words(said: Answer, colour: bool) -> str:
             text = one_line(said.text)
             lines += [_fill(f"\x1b[1m{text}\x1b[0m" if colour else text), ""]
         lines += [_fill(_marked(best, colour)), f"  {_source(best.hit)}", f"  sure: {said.confidence:.0%}"]
-        otherwise = [evidence.hit for evidence in said.contradicting]
-        if otherwise:
-            lines += ["", "otherwise:"]
-        for evidence in said.contradicting:
-            lines += [_fill(_sentence(evidence, colour), "- "), f"    {_source(evidence.hit)}"]
-        others = [evidence.hit for evidence in further if evidence.hit not in otherwise]
+        others = [evidence.hit for evidence in further]
         heading = "also:"
     else:
         lines += [_fill(one_line(said.reason))]
@@ -157,10 +153,9 @@ def _sentence(evidence: Evidence, colour: bool) -> str:
     return " ".join("".join([*pieces, text[at:]]).split())
 
 
-def _exact(evidence: Evidence) -> list[Span]:
+def _exact(evidence: Evidence) -> Sequence[Span]:
     """The exact answers in the text's order; none where the whole sentence answers."""
-    spans = sorted([(evidence.start, evidence.end), *evidence.more])
-    return [] if (evidence.hit.start, evidence.hit.end) in spans else spans
+    return () if (evidence.hit.start, evidence.hit.end) in evidence.spans else evidence.spans
 
 
 def _source(hit: Hit) -> str:
@@ -190,6 +185,9 @@ def _evaluate(words: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, one line a file")
     parser.add_argument("--rows", type=Path, metavar="FILE", help="write what became of each question, as JSON lines")
     options = parser.parse_args(words)
+    import scipy.stats  # noqa: F401, now, so that a missing one is not found after all questions are asked
+    import sklearn.metrics  # noqa: F401
+
     from index.library import open_index
     from qa.evaluation import evaluate
     from qa.figures import rows, summary, table
@@ -236,6 +234,9 @@ def _fit(words: Sequence[str]) -> int:
     parser.add_argument("--limit", type=int, default=1500, metavar="N", help="questions of each file, at most")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write (default: the file in use)")
     options = parser.parse_args(words)
+    import scipy.optimize  # noqa: F401, now, as for evaluate
+    import sklearn.metrics  # noqa: F401
+
     from index.library import open_index
     from qa.fitting import fit
 

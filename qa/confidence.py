@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from qa.question import Question, names_of
+from qa.question import Question
 from qa.retriever import Hit
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ def _read(hit: Hit) -> float:
     return max(-CLIP, hit.reading.score) if hit.reading else -CLIP
 
 
-def confidence(found: Features, weights: dict[str, dict[str, float]]) -> float:
+def confidence(features: Features, weights: dict[str, dict[str, float]]) -> float:
     """The product of logistics of weighted features: that the articles cover the question, and that this answers it.
 
     Args:
         weights: of each factor, by name of the feature, and ``bias``.
     """
-    values = {"bias": 1.0, **asdict(found)}
+    values = {"bias": 1.0, **asdict(features)}
     totals = [sum(weight * values[name] for name, weight in of.items()) for of in weights.values()]
     return math.prod(1 / (1 + math.exp(-total)) for total in totals)
 
@@ -110,7 +110,7 @@ def _matched(idf: dict[str, float], words: Sequence[str]) -> float:
 
 
 def _names_in(question: Question, best: Hit, library: Library) -> float:
-    names = {term for word in names_of(question.text) for term in library.lexical.terms(word)} & set(question.terms)
+    names = {term for word in question.names for term in library.lexical.terms(word)} & set(question.terms)
     if not names:
         return 1.0
     return len(names & set(library.lexical.terms(best.article.text))) / len(names)

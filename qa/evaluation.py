@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from index.encoding.windows import PassageText
 from index.errors import ClippingsError
 from index.storage.rows import Restriction
-from qa.answering import answer_from
+from qa.answering import answer_from, exact_answers, joined
+from qa.bounds import Span
 from qa.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
 from qa.figures import Figures, Result
 from qa.parameters import load_parameters
@@ -25,8 +26,6 @@ from qa.question import Question, read_question
 from qa.reader import Reader, Reading, load_reader
 from qa.retriever import ALL, Hit, Signals, fuse, search
 from qa.scoring import exact_match, f1, rank_of_gold
-from qa.spans import Span, natural
-from qa.wording import Kind, kind
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -71,43 +70,42 @@ def evaluate(
                 here.close()
 
 
-def measure(name: str, asked: Sequence[Asked], library: Library, reader: Reader) -> Figures:
+def measure(name: str, questions: Sequence[Asked], library: Library, reader: Reader) -> Figures:
     """Ask every question, and note what became of it."""
     everything = _Everything(library)
     results, without_gold = [], []
-    for one in asked:
-        gold = everything.gold(one)
-        if one.answerable and not gold.any():
-            without_gold.append(one.id)
+    for question in questions:
+        gold = everything.gold(question)
+        if question.answerable and not gold.any():
+            without_gold.append(question.id)
         else:
-            results.append(_ask(one, gold, library, everything, reader))
+            results.append(_ask(question, gold, library, everything, reader))
     return Figures(name, library.store.counts()[0], tuple(results), tuple(without_gold))
 
 
 def _ask(one: Asked, gold: NDArray[np.bool_], library: Library, everything: _Everything, reader: Reader) -> Result:
     question = read_question(one.question, library)
-    wanted = kind(question.text)
     hits = search(question, library, ALL, reader)
-    said = answer_from(question, hits, library)
-    text = _span(hits[0].article.text, (hits[0].start, hits[0].end), hits[0].reading, wanted) if hits else ""
-    result = Result(one.id, one.question, one.kind, one.answerable, one.answers, said.found, said.confidence, text)
+    answer = answer_from(question, hits, library)
+    text = _exact(hits[0].article.text, (hits[0].start, hits[0].end), hits[0].reading) if hits else ""
+    result = Result(one.id, one.question, one.kind, one.answerable, one.answers, answer.found, answer.confidence, text)
     if not one.answerable:
         return result
-    here = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
+    right = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
     signals = np.array([astuple(hit.signals) for hit in hits]).reshape(-1, len(fields(Signals)))
     fused = fuse(signals, load_parameters().ranking)
-    given = everything.given(one, question, hits, reader, wanted)
+    given = everything.given(one, question, hits, reader)
     return replace(
         result,
-        kind=one.kind or wanted.value,
-        right=bool(here[:1].any()),
+        kind=one.kind or question.kind.value,
+        right=bool(right[:1].any()),
         ranks={
             "dense alone": rank_of_gold(everything.cosines(question.text), gold),
             "BM25 alone": rank_of_gold(everything.bm25(question.terms), gold),
-            "fused": rank_of_gold(fused, here),
-            "+ reader": rank_of_gold(np.array([hit.score for hit in hits]), here),
+            "fused": rank_of_gold(fused, right),
+            "+ reader": rank_of_gold(np.array([hit.score for hit in hits]), right),
         },
-        passage_rank=_passage_rank(hits, fused, here),
+        passage_rank=_passage_rank(hits, fused, right),
         em=exact_match(text, one.answers),
         f1=f1(text, one.answers),
         em_given=exact_match(given, one.answers),
@@ -115,10 +113,9 @@ def _ask(one: Asked, gold: NDArray[np.bool_], library: Library, everything: _Eve
     )
 
 
-def _span(text: str, sentence: Span, reading: Reading | None, wanted: Kind) -> str:
-    """The exact answer in a sentence, in its natural bounds; the sentence if it was not read."""
-    start, end = natural(text, sentence, (reading.start, reading.end), wanted) if reading else sentence
-    return text[start:end]
+def _exact(text: str, sentence: Span, reading: Reading | None) -> str:
+    """The exact answers in a sentence, as an answer shows them."""
+    return joined(text, exact_answers(text, sentence, reading))
 
 
 def _passage_rank(hits: Sequence[Hit], scores: NDArray[np.float64], gold: NDArray[np.bool_]) -> float:
@@ -152,7 +149,7 @@ class _Everything:
                 gold[i] = is_gold(one, article, self._rows[i].start, self._rows[i].end)
         return gold
 
-    def given(self, one: Asked, question: Question, hits: Sequence[Hit], reader: Reader, wanted: Kind) -> str:
+    def given(self, one: Asked, question: Question, hits: Sequence[Hit], reader: Reader) -> str:
         """The exact answer that the reader likes best in the passage of the first gold answer, read now if need be."""
         at = next(
             i
@@ -173,9 +170,9 @@ class _Everything:
         ]
         if not read:
             window = PassageText(article.text[start:end], tuple((low - start, high - start) for low, high in sentences))
-            (readings,) = reader.read(question.text, [window])
+            (readings,) = reader.read(question.text, [window], question.several)
             read = [(window.text, span, reading) for span, reading in zip(window.sentences, readings, strict=True)]
-        return _span(*max(read, key=lambda found: found[2].score), wanted)
+        return _exact(*max(read, key=lambda sentence: sentence[2].score))
 
     def cosines(self, question: str) -> NDArray[np.float64]:
         """Of the question and every sentence, shape (sentences,)."""

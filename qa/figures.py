@@ -33,7 +33,7 @@ class Result:
     id: str
     question: str
     kind: str
-    """What it asks for, in its file's word or else as ``qa.wording`` tells; why nothing answers, in its file's word."""
+    """What it asks for, in its file's word or else a ``qa.question.Kind``. Why nothing answers, in its file's word."""
     answerable: bool
     answers: tuple[str, ...]
     """Those that are right."""
@@ -41,7 +41,7 @@ class Result:
     """Whether it was answered, at the threshold that ships."""
     confidence: float
     text: str
-    """The exact answer in the first hit, shown or not; empty if there was no hit."""
+    """The exact answer in the first hit, as it is shown or would be; empty if there was no hit."""
     right: bool = False
     """Whether the first hit is a gold sentence."""
     ranks: Mapping[str, float] = field(default_factory=dict)
@@ -145,8 +145,8 @@ def _differences(answerable: Sequence[Result]) -> list[dict[str, Any]]:
         values = {stage: [value(result.ranks[stage]) for result in answerable] for stage in STAGES}
         better = max(STAGES[:2], key=lambda stage: sum(values[stage]))
         for stage, over in (("+ reader", "fused"), ("fused", better)):
-            found = paired_bootstrap(values[over], values[stage])
-            rows.append({"stage": stage, "over": over, "measure": name, **asdict(found)})
+            difference = paired_bootstrap(values[over], values[stage])
+            rows.append({"stage": stage, "over": over, "measure": name, **asdict(difference)})
     return rows
 
 
@@ -216,7 +216,7 @@ def _cell(value: float) -> str:
 
 def _in_words(row: dict[str, Any]) -> str:
     interval = f"{row['low']:+.3f} … {row['high']:+.3f}"
-    return f"  {row['stage']} over {row['over']}, {row['measure']}: {row['mean']:+.3f} ({interval}), p {row['p']:.4f}"
+    return f"  {row['stage']} over {row['over']}, {row['measure']}: {row['mean']:+.3f} ({interval})"
 
 
 def _of_confidence(values: dict[str, Any]) -> Iterator[str]:

@@ -30,7 +30,7 @@ from qa.datasets import LINES, Asked, asked_of, index_of, is_gold, read_question
 from qa.question import read_question
 from qa.reader import load_reader
 from qa.retriever import ALL, find_candidates, fuse, read_best, rerank, search
-from qa.scoring import answered_at, auc
+from qa.scoring import answered_at, auc, brier
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -274,7 +274,7 @@ def _report(rows: Sequence[_Row], weights: dict[str, dict[str, float]], threshol
 def _figures(rows: Sequence[tuple[_Row, float]], threshold: float) -> Iterator[tuple[str, Any]]:
     answerable = [sure for row, sure in rows if row.answerable]
     unanswerable = [sure for row, sure in rows if not row.answerable]
-    yield "Brier", float(np.mean([(sure - row.right) ** 2 for row, sure in rows]))
+    yield "Brier", brier([sure for _, sure in rows], [row.right for row, _ in rows])
     if answerable:
         yield "right", float(np.mean([row.right for row, _ in rows if row.answerable]))
         yield "answered", float(np.mean([sure >= threshold for sure in answerable]))

@@ -1,12 +1,15 @@
-"""A question taken apart: its words as the index analyses them, the phrases it quotes, where to look."""
+"""A question and the facts about it that others use, each found once: words, quoted phrases, names, kind."""
 
 from __future__ import annotations
 
 import datetime
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from index.errors import QuestionError
@@ -22,16 +25,68 @@ _QUOTED = re.compile(r'"([^"]{2,})"|“([^”]{2,})”|„([^“”]{2,})[“”
 _PHRASE_ENDS = " \t\n.,;:!?…"
 _PLAIN = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
 
+_POINTING = "he her hers him his it its she so that their theirs them then there these they this those"
+FUNCTION_WORDS = (
+    f"{_POINTING} a about an and any are as at be been being but by can could did do does doing for from had has have "
+    "how i if in into is me my no not of on or our shall should some than the to up us was we were what when where "
+    "which who whom whose why will with would you your"
+)
+"""Words that questions are made from, whatever they ask about. They would match any sentence."""
+
+
+class Kind(StrEnum):
+    """What a question asks for. Evaluation reports by it; no answer depends on it."""
+
+    DATE = "date"
+    NUMBER = "number"
+    PERSON = "person"
+    PLACE = "place"
+    REASON = "reason"
+    MANNER = "manner"
+    THING = "thing"
+    """Anything else."""
+
+
+_ASKING = {
+    **dict.fromkeys(("who", "whom", "whose"), Kind.PERSON),
+    "when": Kind.DATE,
+    "where": Kind.PLACE,
+    "why": Kind.REASON,
+}
+_HOW_MUCH = frozenset("big deep far fast heavy high large long many much often old tall".split())
+_NOUNS = {
+    **dict.fromkeys(("year", "day", "date", "month", "time", "century"), Kind.DATE),
+    **dict.fromkeys(("city", "country", "place", "state", "town", "village", "region"), Kind.PLACE),
+    **dict.fromkeys(("percentage", "percent", "number", "amount", "share", "price", "age"), Kind.NUMBER),
+}
+_SEVERAL = re.compile(
+    r"""\s* list \b
+    | \s* name \s (?:the|all|both|two|three|four|five) \s (?:[\w-]+\s){0,2}? [\w-]+[^\Wsui]s \b
+    | .* \b (?:what|which) \s (?:are|were) \s the \s (?:[\w-]+\s){0,2}? [\w-]+[^\Wsui]s (?:\s(?:of|in|for|that)\b|\W*$)
+    | .* \b (?:what|which) \s (?:two|three|four|five) \s
+    | .* \b (?:what|which) \s (?!news\b) [\w-]{2,}[^\Wsuia]s \s (?:are|were|do|did|have|had) \b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question taken apart: its words as the index analyses them, and the phrases it quotes."""
+    """A question with what ``read_question`` finds in it."""
 
     text: str
     terms: tuple[str, ...]
-    """Distinct analysed words that carry meaning; all words, if none does."""
+    """Distinct words, as the index analyses them, that carry meaning; all words, if none does."""
     phrases: tuple[str, ...]
+    """What it quotes, which has to stand in a sentence."""
     restriction: Restriction
+    kind: Kind
+    several: bool
+    """Whether it asks for more than one answer, as "Which countries …" does."""
+    names: tuple[str, ...]
+    """Its names and numbers: words with a capital after the first, or with a digit. In lower case it shows none."""
+    leans_on_another: bool
+    """Whether it needs another question to be understood, as "And when?" or "Why did he say that?" does: it has no word
+    of its own, or only one beside a word that points to what was said before."""
 
 
 def read_question(
@@ -41,7 +96,7 @@ def read_question(
     until: datetime.date | None = None,
     source: str | None = None,
 ) -> Question:
-    """Check a question and take it apart. Raises QuestionError as ``retrieve`` does."""
+    """Check a question and find what there is to know about it. Raises QuestionError as ``retrieve`` does."""
     if not isinstance(question, str):
         raise QuestionError(f"A question is text, not {question!r}.")
     for name, day in (("since", since), ("until", until)):
@@ -56,36 +111,46 @@ def read_question(
             "To add an article instead, put it into the library."
         )
     if not _is_text(text + (source or "")):
-        raise QuestionError("The question holds characters that are no text; type it again in UTF-8.")
+        raise QuestionError("The question holds characters that are not text; type it again in UTF-8.")
     if since and until and since > until:
         raise QuestionError(f"No day is both since {since} and until {until}; swap the two.")
-    phrases = tuple(next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(text))
-    words = library.lexical.terms(text)
-    idle = _function_words(library.lexical)
-    terms = dict.fromkeys(word for word in words if word not in idle) or dict.fromkeys(words)
     restriction = Restriction(since, until, source.strip() or None if source else None)
-    return Question(text, tuple(terms), tuple(phrase for phrase in phrases if phrase), restriction)
+    quoted = (next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(text))
+    phrases = tuple(phrase for phrase in quoted if phrase)
+    words = library.lexical.terms(text)
+    idle, pointing = _analysed(library.lexical, FUNCTION_WORDS), _analysed(library.lexical, _POINTING)
+    terms = dict.fromkeys(word for word in words if word not in idle)
+    names = _names(text)
+    named = not text.isupper() and any(name not in ("I", "I’m", "I'm") for name in names)
+    own = 0 if pointing.isdisjoint(words) else 1
+    return Question(
+        text,
+        tuple(terms or dict.fromkeys(words)),
+        phrases,
+        restriction,
+        kind=_kind(text),
+        several=_SEVERAL.match(text) is not None,
+        names=names,
+        leans_on_another=not (phrases or named) and len(terms) <= own,
+    )
 
 
-def names_of(question: str) -> list[str]:
-    """The names and numbers in a question: words with a capital letter after the first, or with a digit.
-
-    Questions in lower case show no names.
-    """
-    words = [word.strip("\"'“”‘’([)]?!.,;:…") for word in question.split()[1:]]
-    return [word for word in words if word[:1].isupper() or any(map(str.isdigit, word))]
-
-
-def fold(text: str) -> str:
-    """Text as phrases are compared: without case, accents, kinds of quotation mark, or runs of white space."""
-    decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN).casefold())
-    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+def _kind(text: str) -> Kind:
+    """By the first word that asks, and the one after it. A rule of thumb."""
+    words: Sequence[str] = re.findall(r"[^\W_]+", text.casefold())
+    for word, after in pairwise([*words, ""]):
+        if word == "how":
+            return Kind.NUMBER if after in _HOW_MUCH else Kind.MANNER
+        if word in _ASKING:
+            return _ASKING[word]
+        if word in ("what", "which"):
+            return _NOUNS.get(after.removesuffix("s"), Kind.THING)
+    return Kind.THING
 
 
-@lru_cache(maxsize=2)
-def _function_words(lexical: Lexical) -> frozenset[str]:
-    """The function words as the index analyses them."""
-    return frozenset(lexical.terms(FUNCTION_WORDS))
+def _names(text: str) -> tuple[str, ...]:
+    words = [word.strip("\"'“”‘’([)]?!.,;:…") for word in text.split()[1:]]
+    return tuple(word for word in words if word[:1].isupper() or any(map(str.isdigit, word)))
 
 
 def _is_text(text: str) -> bool:
@@ -97,18 +162,21 @@ def _is_text(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=4)
+def _analysed(lexical: Lexical, words: str) -> frozenset[str]:
+    """Words as the index analyses them."""
+    return frozenset(lexical.terms(words))
+
+
+def fold(text: str) -> str:
+    """Text as phrases are compared: without case, accents, kinds of quotation mark, or runs of white space."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN).casefold())
+    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+
+
 def holds(sentence: str, phrases: tuple[str, ...]) -> bool:
     """Whether every phrase stands in a sentence, as ``fold`` compares them."""
     if not phrases:
         return True
     folded = fold(sentence)
     return all(re.search(rf"(?<!\w){re.escape(fold(phrase))}(?!\w)", folded) for phrase in phrases)
-
-
-FUNCTION_WORDS = (
-    "a about an and any are as at be been being but by can could did do does doing for from had has have "
-    "he her hers him his how i if in into is it its me my no not of on or our shall she should so some than "
-    "that the their theirs them then there these they this those to up us was we were what when where which "
-    "who whom whose why will with would you your"
-)
-"""Words that questions are made of whatever they ask about; they would match any sentence."""

@@ -1,7 +1,7 @@
 """The reader: for a question and a window of text, where the answer stands, and whether there is one.
 
 An extractive reader (Devlin et al. 2019, section 4.3: a start and an end logit for every token, the
-first token standing for "no answer here"), made of the embedded MiniLM by ``bench/training/train_reader.py``
+first token standing for "no answer here"), made from the embedded MiniLM by ``bench/training/train_reader.py``
 and kept as an int8 ONNX network beside this file (docs/reader.md says how it was trained).
 """
 
@@ -23,6 +23,7 @@ from index.encoding.recipe import TOKENIZER, read_recipe, sha256
 from index.encoding.runtime import Networks, open_side_by_side, read_tokenizer
 from index.encoding.windows import PassageText, cut, sentence_tokens
 from index.errors import ModelError
+from qa.bounds import Span
 
 NETWORK = "reader.onnx"
 SHA256 = "0c2545ccd5b71f084c291c1a9841171fcbba6f74891efe1c664128bfd292cb31"
@@ -45,13 +46,25 @@ NEARLY = 3.0
 class Reading:
     """What the reader makes of one sentence: the best span in it."""
 
-    start: int
-    end: int
-    """``text[start:end]`` of the window's text is the span."""
+    spans: tuple[Span, ...]
+    """In the window's text. The best, then others of the sentence that are nearly as likely, if several were asked for.
+    """
     score: float
-    """How much likelier the span is than "no answer in this window": a difference of summed logits."""
-    more: tuple[tuple[int, int], ...] = ()
-    """Further spans of the sentence that are nearly as likely, if several were asked for."""
+    """How much likelier the best span is than "no answer in this window": a difference of summed logits."""
+
+    @property
+    def start(self) -> int:
+        """Where the best span begins."""
+        return self.spans[0][0]
+
+    @property
+    def end(self) -> int:
+        """Where the best span ends."""
+        return self.spans[0][1]
+
+    def moved(self, by: int) -> Reading:
+        """The same in a longer text, in which the window begins at ``by``."""
+        return Reading(tuple((start + by, end + by) for start, end in self.spans), self.score)
 
 
 class Reader:
@@ -88,7 +101,7 @@ class Reader:
             for at, text in enumerate(texts)
             for first, last in cut(text.word_ids, bounds[at], MAX_TOKENS - len(head) - 1)[:MAX_PARTS]
         ]
-        readings = [[Reading(start, end, -np.inf) for start, end in window.sentences] for window in windows]
+        readings = [[Reading((span,), -np.inf) for span in window.sentences] for window in windows]
         parts.sort(key=lambda part: part[1] - part[2])  # what runs at the same time shall take as long
         inputs = []
         for at, first, last in parts:
@@ -106,8 +119,8 @@ class Reader:
                 score = spans[0][2] - none
                 if score > readings[at][n].score:
                     offsets = texts[at].offsets
-                    found = [(offsets[low + one][0], offsets[low + other][1]) for one, other, _ in spans]
-                    readings[at][n] = Reading(*found[0], score, tuple(sorted(found[1:])))
+                    places = tuple((offsets[low + one][0], offsets[low + other][1]) for one, other, _ in spans)
+                    readings[at][n] = Reading(places, score)
         return readings
 
 
@@ -121,15 +134,15 @@ def best_spans(
     sums = starts[:, None] + ends[None, :]
     length = np.arange(len(ends))[None, :] - np.arange(len(starts))[:, None]
     sums = np.where((length >= 0) & (length < LONGEST), sums, -np.inf)
-    found: list[tuple[int, int, float]] = []
+    spans: list[tuple[int, int, float]] = []
     while True:
         first, last = divmod(int(sums.argmax()), len(ends))
         score = float(sums[first, last])
-        if found and not score >= found[0][2] - NEARLY:
-            return found
-        found.append((first, last, score))
-        if not several or len(found) == MAX_SPANS:
-            return found
+        if spans and not score >= spans[0][2] - NEARLY:
+            return spans
+        spans.append((first, last, score))
+        if not several or len(spans) == MAX_SPANS:
+            return spans
         sums[: last + 1, first:] = -np.inf  # what begins before its end and ends after its start
 
 

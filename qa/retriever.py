@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +24,10 @@ from index.encoding.windows import PassageText
 from index.errors import QuestionError
 from index.reading.articles import Article
 from index.storage.rows import PassageRow, SentenceRow
+from qa.bounds import Span
 from qa.parameters import Weights, load_parameters
 from qa.question import Question, holds, read_question
 from qa.reader import Reader, Reading, load_reader
-from qa.wording import asks_for_several
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -55,7 +58,7 @@ class Signals:
     """The natural logarithm of the sentence's characters: fragments and subheadings seldom answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Hit:
     """A sentence of an article, found for a question: ``article.text[start:end]``."""
 
@@ -65,7 +68,7 @@ class Hit:
     score: float
     """With the reader's where it was used; only its order and differences within one question mean anything."""
     signals: Signals
-    passage: tuple[int, int]
+    passage: Span
     """Where the sentence's passage stands in the article's text."""
     reading: Reading | None = None
     """What the reader makes of the sentence, as offsets into the article's text; None if it was not read."""
@@ -75,10 +78,31 @@ class Hit:
         """The sentence."""
         return self.article.text[self.start : self.end]
 
+    def __repr__(self) -> str:
+        shown = self.text if len(self.text) <= 60 else f"{self.text[:60]}…"
+        return f"Hit({shown!r}, {self.article.path!r}, {self.start}, {self.end}, score={self.score:.2f})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The sentence, its place and its article as plain JSON values. The article's text is not repeated."""
+        article = self.article
+        return {
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            "score": round(self.score, 4),
+            "article": {
+                "file": article.path,  # not "path": gradio's clients take a row with that for a file to download
+                "title": article.title,
+                "date": article.date.isoformat() if article.date else None,
+                "source": article.source,
+                "url": article.url,
+            },
+        }
+
 
 def retrieve(
     question: str,
-    library: Library | None = None,
+    library: Library | str | os.PathLike[str] | None = None,
     k: int = 5,
     *,
     since: datetime.date | None = None,
@@ -91,7 +115,8 @@ def retrieve(
     Args:
         question: in plain words, at most ``MAX_QUESTION_CHARS`` characters. Every "quoted phrase" in
             it must stand in a sentence for it to be found.
-        library: an opened index; the default one if left out (``CLIPPINGS_INDEX``, or ``.index``).
+        library: an opened index, or the path of one, which is then opened once and kept; the default one if left out
+            (``CLIPPINGS_INDEX``, or ``.index``).
         k: how many at most.
         since, until: only articles of these dates, both included; articles of unknown date are then
             left out.
@@ -100,21 +125,33 @@ def retrieve(
             takes several times as long.
 
     Raises:
-        QuestionError: the question is empty, too long or no text, ``k`` is below 1, or the restriction
-            contradicts itself.
-        IndexStateError, ModelError: the default index, or the model it was made with, is not there.
+        QuestionError: the question is empty, too long or not text, ``k`` is below 1, the restriction
+            contradicts itself, or ``library`` is neither an index nor a path.
+        IndexStateError, ModelError: the index, or the model it was made with, is not there.
     """
     library = library_to_ask(library)
     return search(read_question(question, library, since, until, source), library, k, load_reader() if rerank else None)
 
 
-def library_to_ask(library: Library | None) -> Library:
-    """The library given, or the default one, with what has been committed until now."""
-    if library is None:
-        from index import default_library
+def library_to_ask(library: Library | str | os.PathLike[str] | None) -> Library:
+    """The library given, the one at a path, or the default one, with what has been committed until now."""
+    from index.library import Library, default_library  # late: only asking needs them
 
+    if library is None:
         library = default_library()
+    elif isinstance(library, str | os.PathLike):
+        library = _opened(Path(library).absolute())
+    elif not isinstance(library, Library):
+        raise QuestionError(f"library is {library!r}; give the folder of an index, or what open_index returns.")
     return library.follow()
+
+
+@lru_cache(maxsize=4)
+def _opened(path: Path) -> Library:
+    """The index at an absolute path, opened once and kept."""
+    from index.library import open_index
+
+    return open_index(path)
 
 
 def search(
@@ -235,11 +272,10 @@ def read_best(
         places.append((passage.start, sentences))
     readings: dict[int, Reading] = {}
     for (start, sentences), found_here in zip(
-        places, reader.read(question.text, windows, asks_for_several(question.text)), strict=True
+        places, reader.read(question.text, windows, question.several), strict=True
     ):
         for at, reading in zip(sentences, found_here, strict=True):
-            more = tuple((first + start, last + start) for first, last in reading.more)
-            readings[at] = Reading(reading.start + start, reading.end + start, reading.score, more)
+            readings[at] = reading.moved(start)
     return readings
 
 

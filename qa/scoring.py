@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
-_DRAWN_AT_ONCE = 1 << 20
-"""The bootstrap draws so many questions at a time, in whole samples; some 16 MB up to a million questions."""
+_AT_ONCE = 100
+"""Samples that the bootstrap draws at a time, which bounds its memory."""
 
 
 def normalise(text: str) -> str:
@@ -73,12 +73,11 @@ def rank_of_gold(scores: NDArray[np.float64], gold: NDArray[np.bool_]) -> float:
 
 def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
     """The chance that an answerable question is held more answerable than an unanswerable one; ties count half."""
+    from sklearn.metrics import roc_auc_score  # late: only evaluating needs it
+
     if not positive or not negative:
         return float("nan")
-    low = np.sort(np.array(negative))
-    below = np.searchsorted(low, positive, side="left")
-    not_above = np.searchsorted(low, positive, side="right")
-    return float((below + not_above).sum() / 2 / len(positive) / len(negative))
+    return float(roc_auc_score([1] * len(positive) + [0] * len(negative), [*positive, *negative]))
 
 
 def answered_at(positive: Sequence[float], negative: Sequence[float], false_share: float) -> float:
@@ -122,7 +121,7 @@ def answered_at_precision(confidences: ArrayLike, right: ArrayLike, precision: f
 def brier(confidences: ArrayLike, right: ArrayLike) -> float:
     """The mean squared distance of confidence and outcome, from 0 (best) to 1; NaN without questions.
 
-    This is the usual form for two outcomes; Brier (1950) sums over both, which doubles it.
+    This is the usual form for two outcomes. Brier (1950) sums over both, which doubles it.
 
     Args:
         confidences: probabilities of being right, shape (questions,).
@@ -131,8 +130,10 @@ def brier(confidences: ArrayLike, right: ArrayLike) -> float:
     Raises:
         ValueError: the two differ in length.
     """
+    from sklearn.metrics import brier_score_loss  # late: only evaluating needs it
+
     sure, true = _pair(confidences, right)
-    return float(np.mean((sure - true) ** 2)) if sure.size else float("nan")
+    return float(brier_score_loss(true, sure, pos_label=1)) if sure.size else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +160,18 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
     Raises:
         ValueError: the two differ in length.
     """
+    from sklearn.calibration import calibration_curve  # late: only evaluating needs it
+
     sure, true = _pair(confidences, right)
-    edges = np.arange(bins + 1) / bins
-    number = np.searchsorted(edges[1:-1], sure)
-    found = []
-    for at in np.unique(number).tolist():
-        here = number == at
-        low, high = float(edges[at]), float(edges[at + 1])
-        found.append(Bin(low, high, int(here.sum()), float(sure[here].mean()), float(true[here].mean())))
-    return found
+    if not sure.size:
+        return []
+    shares, means = calibration_curve(true, sure, n_bins=bins)  # without the empty bins, and without counts
+    edges = np.linspace(0, 1, bins + 1)
+    counts = np.bincount(np.searchsorted(edges[1:-1], sure), minlength=bins)
+    return [
+        Bin(at / bins, (at + 1) / bins, int(counts[at]), float(mean), float(share))
+        for at, mean, share in zip(np.flatnonzero(counts).tolist(), means, shares, strict=True)
+    ]
 
 
 def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
@@ -176,31 +180,28 @@ def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) 
     The expected calibration error (Guo et al. 2017): the distance in each bin, weighted by the bin's count.
     The arguments and errors are those of ``reliability``.
     """
-    found = reliability(confidences, right, bins)
-    if not found:
+    curve = reliability(confidences, right, bins)
+    if not curve:
         return float("nan")
-    return sum(one.count * abs(one.confidence - one.right) for one in found) / sum(one.count for one in found)
+    distances = [abs(one.confidence - one.right) for one in curve]
+    return float(np.average(distances, weights=[one.count for one in curve]))
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """By how much another system is better than one, on the same questions; all NaN if that is undefined."""
+    """By how much another system is better than one, on the same questions; NaN where that is undefined."""
 
     mean: float
     low: float
     """With ``high``, the 95 % interval of the mean."""
     high: float
-    p: float
-    """The two-sided p-value of there being no difference; below .05 just about where the interval leaves out 0."""
 
 
 def paired_bootstrap(one: ArrayLike, other: ArrayLike, samples: int = 10_000, seed: int = 0) -> Difference:
-    """Whether another system's values are higher than one's on the same questions, or only happen to be.
+    """By how much another system's values are higher than one's on the same questions, and how sure that is.
 
-    The questions are drawn again and again, with replacement, each with both of its values: the percentile interval
-    of the mean difference (Efron & Tibshirani 1993, ch. 13), and as p twice the share of draws in which the mean is
-    not on its side of 0, the draw at hand counted with them so that p is never 0 (Koehn 2004; Davison & Hinkley 1997).
-    A handful of questions holds too little of the spread to draw from, and makes p too low.
+    The questions are drawn again and again, with replacement, each with both of its values. The interval is the
+    percentile one of the mean difference (Efron & Tibshirani 1993, ch. 13).
 
     Args:
         one, other: a value for each question, as 0 or 1 for a hit, or the reciprocal rank; shape (questions,).
@@ -208,25 +209,29 @@ def paired_bootstrap(one: ArrayLike, other: ArrayLike, samples: int = 10_000, se
         seed: of the draws; the same one gives the same result.
 
     Returns:
-        NaN for everything if there are no questions, or a value is NaN or infinite.
+        NaN for everything if there are no questions, or a value is NaN or infinite; no interval of a single question.
 
     Raises:
         ValueError: the two differ in length.
     """
+    from scipy.stats import bootstrap  # late: only evaluating needs it
+
     before, after = _pair(one, other)
     differences = after - before
     if not differences.size or not np.isfinite(differences).all():
-        return Difference(float("nan"), float("nan"), float("nan"), float("nan"))
-    random = np.random.default_rng(seed)
-    means = np.zeros(samples)
-    at_once = max(1, _DRAWN_AT_ONCE // differences.size)
-    for at in range(0, samples, at_once):
-        chunk = means[at : at + at_once]
-        chunk[:] = differences[random.integers(differences.size, size=(chunk.size, differences.size))].mean(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5))
-    beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
-    p = min(1.0, 2 * (beyond + 1) / (samples + 1))
-    return Difference(float(differences.mean()), float(low), float(high), p)
+        return Difference(float("nan"), float("nan"), float("nan"))
+    mean = float(differences.mean())
+    if differences.size == 1:
+        return Difference(mean, float("nan"), float("nan"))
+    drawn = bootstrap(
+        (differences,),
+        np.mean,
+        n_resamples=samples,
+        method="percentile",
+        batch=_AT_ONCE,
+        rng=np.random.default_rng(seed),
+    )
+    return Difference(mean, float(drawn.confidence_interval.low), float(drawn.confidence_interval.high))
 
 
 def by_group(groups: Iterable[str], values: Iterable[float]) -> dict[str, tuple[int, float]]:

@@ -57,9 +57,13 @@ def test_ask_answers_with_its_evidence(client: Any) -> None:
     at = FIRE.index(WATCHMAN)
     assert first == {
         "text": said["text"],
-        "start": FIRE.index(said["text"]),
-        "end": FIRE.index(said["text"]) + len(said["text"]),
-        "more": [],
+        "spans": [
+            {
+                "text": said["text"],
+                "start": FIRE.index(said["text"]),
+                "end": FIRE.index(said["text"]) + len(said["text"]),
+            }
+        ],
         "context": None,
         "sentence": {
             "text": WATCHMAN,
@@ -123,7 +127,7 @@ def test_the_endpoints_restrict_by_date_and_source(client: Any) -> None:
         ({"question": ""}, "question"),
         ({"question": "  \n "}, "question"),
         ({"question": "w" * 100_000}, "100,000"),
-        ({"question": WHO, "since": "last week"}, "since: 'last week' is no date; write it as YYYY-MM-DD"),
+        ({"question": WHO, "since": "last week"}, "since: 'last week' is not a date; write it as YYYY-MM-DD"),
     ],
 )
 @pytest.mark.parametrize("name", ["/ask", "/retrieve"])

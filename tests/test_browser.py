@@ -72,7 +72,7 @@ def test_the_exact_answer_is_marked_within_its_sentence(
         first = said.evidence[0]
         start = first.hit.article.text.index("Ruben Okafor")
         end = start + len("Ruben Okafor")
-        narrowed = dataclasses.replace(first, start=start, end=end, more=(), context=None)
+        narrowed = dataclasses.replace(first, spans=((start, end),), context=None)
         return dataclasses.replace(said, text="Ruben Okafor", evidence=(narrowed, *said.evidence[1:]))
 
     monkeypatch.setattr("ui.desk.answer", exact)
@@ -106,14 +106,12 @@ def evidence_in(site: Site, path: str, sentence: str, *exact: str, context: str 
     place = (at, at + len(sentence))
     hit = dataclasses.replace(hit, article=article, start=place[0], end=place[1], passage=place)
     before = article.text.index(context) if context else 0
-    return qa.Evidence(
-        hit, *spans[0], more=tuple(spans[1:]), context=(before, before + len(context)) if context else None
-    )
+    return qa.Evidence(hit, tuple(spans), (before, before + len(context)) if context else None)
 
 
 @pytest.fixture
-def contradicted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is asked: two exact answers with their context, and another article that says otherwise."""
+def several_marks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked: two exact answers with their context, and two more clippings."""
     lead = evidence_in(site, "fire.txt", WATCHMAN, "Ruben Okafor", "2.15 a.m.", context=PASSENGERS)
     other = evidence_in(site, "cheese.md", GOATS, "brown goats", "ninety days")
     third = evidence_in(
@@ -122,7 +120,7 @@ def contradicted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def said(question: str, *arguments: Any, **more: Any) -> qa.Answer:
         text = "Ruben Okafor; 2.15 a.m."
-        return qa.Answer(question, True, text, 0.9, (lead, other, third), (), "", 0, contradicting=(other,))
+        return qa.Answer(question, True, text, 0.9, (lead, other, third), (), "", 0)
 
     monkeypatch.setattr("ui.desk.answer", said)
 
@@ -131,7 +129,7 @@ def styles(page: Page, selector: str, name: str) -> str:
     return str(page.locator(selector).first.evaluate(f"element => getComputedStyle(element).{name}"))
 
 
-@pytest.mark.usefixtures("contradicted")
+@pytest.mark.usefixtures("several_marks")
 def test_every_exact_answer_and_the_context_are_marked_and_reopened(site: Site, visit: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
@@ -165,7 +163,7 @@ def test_every_exact_answer_and_the_context_are_marked_and_reopened(site: Site, 
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
 
 
-@pytest.mark.usefixtures("contradicted")
+@pytest.mark.usefixtures("several_marks")
 @pytest.mark.parametrize("scheme", ["light", "dark", "forced"])
 def test_marks_are_told_apart_by_more_than_colour(site: Site, visit: Callable[..., Page], scheme: str) -> None:
     options = {"forced_colors": "active"} if scheme == "forced" else {"color_scheme": scheme}
@@ -183,27 +181,6 @@ def test_marks_are_told_apart_by_more_than_colour(site: Site, visit: Callable[..
         assert styles(page, f"{place} mark.context", "textDecorationStyle") == "dotted"
         grounds = [styles(page, f"{place} mark.{kind}", "backgroundColor") for kind in ("context", "sentence", "exact")]
         assert len(set(grounds)) == 3
-
-
-@pytest.mark.usefixtures("contradicted")
-def test_an_article_that_says_otherwise_is_named_and_opened(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
-    page = visit(site)
-    ask(page, WHO)
-    expect(page.locator(".turn .otherwise")).to_have_text(
-        "Another article says otherwise: brown goats; ninety days (Upland Courier, 18 November 2022)"
-    )
-    expect(page.locator(".turn .lead .origin")).to_contain_text("Harbour Gazette · 4 March 2023")
-    expect(page.locator(".turn h3")).to_have_text(["Article that says otherwise", "More clippings"])
-    expect(page.locator(".turn .clippings .quote")).to_have_text(
-        [GOATS, "Drivers must go round by Stanfield, which takes forty minutes."]
-    )
-    keep(page, "otherwise-light")
-    page.locator(".turn .clippings .open").first.click()
-    expect(page.locator("#article .byline")).to_have_text("Upland Courier · 18 November 2022")
-    assert marked(page) == GOATS
-    expect(page.locator("#article mark.exact")).to_have_text(["brown goats", "ninety days"])
 
 
 def test_clicking_another_clipping_opens_it_and_marks_its_sentence(site: Site, visit: Callable[..., Page]) -> None:

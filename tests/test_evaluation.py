@@ -14,6 +14,7 @@ from index.errors import ClippingsError
 from index.library import Library
 from qa import evaluation
 from qa.__main__ import main
+from qa.bounds import Span
 from qa.evaluation import evaluate
 from qa.figures import Figures, Result, summary
 from qa.reader import Reader, Reading
@@ -31,13 +32,15 @@ class Scripted(Reader):
 
     def read(self, question: str, windows: Sequence[PassageText], several: bool = False) -> list[list[Reading]]:
         self.asked.append(question)
-        return [[self._read(question, window.text, *span) for span in window.sentences] for window in windows]
+        return [[self._read(question, window.text, span, several) for span in window.sentences] for window in windows]
 
-    def _read(self, question: str, text: str, start: int, end: int) -> Reading:
-        for words, score in self.answers.get(question, {}).items():
-            if (at := text.find(words, start, end)) >= 0:
-                return Reading(at, at + len(words), score)
-        return Reading(start, end, -20.0)
+    def _read(self, question: str, text: str, sentence: Span, several: bool) -> Reading:
+        for answer, score in self.answers.get(question, {}).items():
+            words = answer.split("; ") if several else [answer.partition("; ")[0]]
+            places = [text.find(word, *sentence) for word in words]
+            if min(places) >= 0:
+                return Reading(tuple((at, at + len(word)) for at, word in zip(places, words, strict=True)), score)
+        return Reading((sentence,), -20.0)
 
 
 @pytest.fixture
@@ -89,6 +92,15 @@ def test_reading_changes_the_order_and_the_fused_one_is_kept(tmp_path: Path, rea
     assert (result.ranks["fused"], result.ranks["+ reader"], result.passage_rank) == (1, 2, 1)
     assert (result.text, result.right) == ("Penguins", False)
     assert (result.em_given, result.f1_given) == (0, 0)  # both are in the passage
+
+
+def test_several_answers_are_measured_as_they_are_shown(tmp_path: Path, reader: Scripted) -> None:
+    reader.answers["What are the names of the builders?"] = reader.answers["Who built it?"] = {"1566; bridge": 20.0}
+    several = measured(changed(squad(tmp_path / "several.json"), question="What are the names of the builders?"))
+    assert (several.results[0].text, several.results[0].f1) == ("bridge; 1566", 2 / 3)
+    assert several.results[0].f1_given == 2 / 3
+    one = measured(changed(squad(tmp_path / "one.json"), question="Who built it?"))
+    assert (one.results[0].text, one.results[0].f1_given) == ("1566", 1)
 
 
 def test_the_reader_may_be_given_the_right_passage(

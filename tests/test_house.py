@@ -34,7 +34,8 @@ ONLY_THERE = {
 FOR_MODELS = {"huggingface_hub", "onnx", "sentence_transformers", "torch", "transformers"}
 """What loads and exports a model."""
 FOR_BUILDING = FOR_MODELS | {"charset_normalizer", "filelock", "sentencex", "tiktoken", "tqdm"}
-HEAVY = FOR_BUILDING | {"faiss", "gradio", "onnxruntime", "tantivy", "tokenizers"}
+FOR_MEASURING = {"scipy", "sklearn"}
+HEAVY = FOR_BUILDING | FOR_MEASURING | {"faiss", "gradio", "onnxruntime", "tantivy", "tokenizers"}
 
 # Put together from pieces, so that this file holds none of what it looks for.
 REGISTRIES = "|".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ def test_json(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (said["found"], said["text"]) == (True, "3.4 million euros")
     assert len(said["evidence"]) == 2
     first = said["evidence"][0]
-    assert BRIDGE[first["start"] : first["end"]] == said["text"]
+    (span,) = first["spans"]
+    assert BRIDGE[span["start"] : span["end"]] == span["text"] == first["text"] == said["text"]
     assert first["sentence"]["text"] == COST
     assert first["sentence"]["article"] == {
         "file": "bridge.txt",
@@ -63,7 +65,7 @@ def test_restrictions(index_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit) as exit_:
         main([QUESTION, "--since", "May", "--index", str(index_path)])
     assert exit_.value.code == 2
-    assert "'May' is no date; write it as YYYY-MM-DD" in capsys.readouterr().err
+    assert "'May' is not a date; write it as YYYY-MM-DD" in capsys.readouterr().err
 
 
 def test_no_index_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,3 +92,13 @@ def test_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["sentence"]["fused"]["MRR"] == 1.0
     assert main(["evaluate", str(tmp_path / "none.json")]) == 1
     assert "holds no questions in SQuAD form" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "fit"])
+def test_measuring_names_the_extra_that_it_takes(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    files = {"evaluate": ["none.json"], "fit": ["--dev", "none.json"]}
+    assert main([command, *files[command]]) == 1
+    assert capsys.readouterr().err == "error: this takes sklearn.metrics. Run: pip install 'clippings[evaluate]'\n"

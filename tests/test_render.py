@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -21,8 +20,7 @@ from index.reading.articles import Article, parse_article
 from index.reading.passages import paragraphs
 from qa import Answer, Evidence, Hit
 from qa.__main__ import _in_words
-from qa.answering import Span
-from qa.plain import answer_row
+from qa.bounds import Span
 from qa.retriever import Signals
 from tests.browser_support import FIRE, HOSTILE, HOSTILE_FILE, HOSTILE_TITLE
 from tests.conftest import HARVEST
@@ -79,8 +77,8 @@ def clipping(of: Article, sentence: str, *exact: str, context: str = "") -> Clip
 
 def evidence_of(said: Clipping) -> Evidence:
     place = (said.start, said.end)
-    first, *more = said.exact or (place,)
-    return Evidence(Hit(said.article, *place, 1.0, Signals(0, 0, 0, 0, 0), place), *first, tuple(more), said.context)
+    hit = Hit(said.article, *place, 1.0, Signals(0, 0, 0, 0, 0), place)
+    return Evidence(hit, said.exact or (place,), said.context)
 
 
 def answer_of(*clippings: Clipping, found: bool = True, **more: Any) -> Answer:
@@ -281,54 +279,6 @@ def test_a_place_carries_every_span() -> None:
     assert render.place(Clipping(of, 12, 30)) == bare
 
 
-def told(of: Article, *exact: str) -> Evidence:
-    return evidence_of(clipping(of, CROP, *exact))
-
-
-def test_another_article_that_says_otherwise_is_named_and_shown_once() -> None:
-    lead, other = clipping(article(), SENTENCE, "Ruben Okafor"), clipping(article(HARVEST), CROP, "25,000")
-    third = clipping(article(), "Nobody was hurt.")
-    html = render.turn(answer_of(lead, other, third, contradicting=(told(other.article, "25,000"),)))
-
-    assert (
-        '<p class="otherwise">Another article says otherwise: <bdi class="other">25,000</bdi> '
-        '(<bdi>Test Post</bdi>, <time datetime="2022-05-11">11 May 2022</time>)</p>'
-        '<h3 class="more">Article that says otherwise</h3><ul class="clippings"><li>'
-    ) in html
-    assert re.findall(r'<h3 class="more">(.*?)</h3>', html) == ["Article that says otherwise", "More clippings"]
-    assert html.count(render.card(other)) == html.count(render.card(third)) == 1
-    assert html.index(render.card(lead, lead=True)) < html.index(render.card(other)) < html.index(render.card(third))
-    assert html.count('data-event="open"') == 3
-
-
-def test_several_that_say_otherwise_each_with_its_source_and_date_or_title() -> None:
-    dated, undated = article(HARVEST), article(f"A bad year\n\n{CROP}", "year.txt")
-    no_source = dataclasses.replace(dated, path="b.txt", source=None)
-    no_date = dataclasses.replace(dated, path="c.txt", date=None)
-    against = (told(dated, "25,000", "9,000"), told(undated, "9,000"), told(no_source, "9,000"), told(no_date, CROP))
-    html = render.turn(answer_of(clipping(article(), SENTENCE), contradicting=against))
-    line = Reading(html[html.index('<p class="otherwise">') : html.index('<h3 class="more">')]).text
-
-    assert line == (
-        "Other articles say otherwise: 9,000; 25,000 (Test Post, 11 May 2022); 9,000 (A bad year); "
-        f"9,000 (11 May 2022); {CROP} (Test Post, Plum growers fear for their harvest)"
-    )
-    assert re.findall(r'<h3 class="more">(.*?)</h3>', html) == ["Articles that say otherwise"]
-    assert html.count('data-event="open"') == 5
-
-
-def test_two_sentences_of_one_article_are_one_article_that_says_otherwise() -> None:
-    other = article(HARVEST)
-    against = (told(other, "25,000"), evidence_of(clipping(other, "About 600 farms are hit.", "600")))
-    html = render.turn(answer_of(clipping(article(), SENTENCE), contradicting=against))
-
-    assert "Another article says otherwise: " in html
-
-
-def test_an_answer_that_nothing_contradicts_says_nothing_of_it() -> None:
-    assert "otherwise" not in render.turn(answer_of(clipping(article(), SENTENCE, "Ruben Okafor")))
-
-
 def test_at_most_four_more_clippings_follow() -> None:
     of = article()
     spans = paragraphs(of.text, of.body_start)[:8]
@@ -385,12 +335,11 @@ def test_hostile_text_in_every_place_is_only_text() -> None:
     sentence = of.text[of.text.index("The zeppelin") : of.text.index(" at dusk.") + 9]
     second = of.text[of.text.index("A second") : of.text.index(" nothing more.") + 14]
     said = clipping(of, sentence, "<script>window.pwned=4</script>", "${alert(3)}", '& "quotes"', context=second)
-    other = dataclasses.replace(of, date=None, path=f"other {HOSTILE_FILE}")
-    against = clipping(other, second, '<h1 id="owned">broken</h1>')
+    other = clipping(dataclasses.replace(of, date=None), second, '<h1 id="owned">broken</h1>')
     row: Any = SimpleNamespace(id=1, path=of.path, title=of.title, date=of.date, source=of.source)
     pages = [
         render.article_page(of, said),
-        render.turn(answer_of(said, question=HOSTILE_TITLE, contradicting=(evidence_of(against),))),
+        render.turn(answer_of(said, other, question=HOSTILE_TITLE)),
         render.notice(HOSTILE_TITLE, HOSTILE_TITLE),
         shelf.shelf([row]),
         shelf.shelf([row], HOSTILE_TITLE),
@@ -411,7 +360,7 @@ def test_hostile_text_in_every_place_is_only_text() -> None:
     assert page.marked["context"] == second
     turn = Reading(pages[1])
     assert '<script>window.pwned=4</script>; ${alert(3)}; & "quotes"' in turn.text
-    assert 'Another article says otherwise: <h1 id="owned">broken</h1> ("><svg onload=' in turn.text
+    assert '<h1 id="owned">broken</h1>' in turn.text
     assert '<img src=x onerror="window.pwned=1"> ${alert(1)} {{constructor}} U+202Etxt.exe' in page.text
 
 
@@ -535,23 +484,6 @@ def test_the_terminal_shows_a_context_outside_the_passage() -> None:
     assert said[2].startswith(f"{CONTEXT} About 600 farms are hit. [[The cooperative’s")
 
 
-def test_the_terminal_tells_who_says_otherwise_and_does_not_repeat_them() -> None:
-    lead, other = (
-        clipping(article(), SENTENCE, "Ruben Okafor"),
-        clipping(article(HARVEST, "harvest.txt"), CROP, "25,000"),
-    )
-    third = clipping(article(), "Nobody was hurt.")
-    said = words(answer_of(lead, other, third, contradicting=(evidence_of(other),)))
-    place = f"harvest.txt:{other.start}-{other.end}"
-
-    assert said[3] == (
-        "otherwise: - The cooperative’s head, Petar Ilić, expects a crop of 9,000 tonnes instead of the usual "
-        f"**25,000**. Plum growers fear for their harvest (Test Post, 2022-05-11, {place})"
-    )
-    assert said[4].startswith("also: - Nobody was hurt. Fire destroys")
-    assert len(said) == 5
-
-
 def test_an_exact_answer_cannot_steer_the_terminal() -> None:
     of = article("Title\n\nHe \x1b[31mpainted\x1b[0m\nit\u202e all \x07red.")
     said = clipping(of, of.text[of.body_start :], "\x1b[31mpainted\x1b[0m\nit\u202e", "\x07red")
@@ -566,26 +498,3 @@ def test_an_exact_answer_cannot_steer_the_terminal() -> None:
         "\x1b[1;4m",
         "\x1b[22;24m",
     }
-
-
-def test_rows_hold_every_span_with_its_text() -> None:
-    of = article("T\n\nAna won. She wept and sang.", "a.txt")
-    lead = clipping(of, "She wept and sang.", "sang", "wept", context="Ana won.")
-    against = clipping(article(HARVEST), CROP, "25,000")
-    row = answer_row(answer_of(lead, against, contradicting=(evidence_of(against),)))
-
-    first, second = row["evidence"]
-    assert first["sentence"].pop("article")["file"] == "a.txt"
-    assert first == {
-        "text": "wept",
-        "start": 16,
-        "end": 20,
-        "more": [{"text": "sang", "start": 25, "end": 29}],
-        "sentence": {"text": "She wept and sang.", "start": 12, "end": 30, "score": 1.0},
-        "context": {"text": "Ana won.", "start": 3, "end": 11},
-    }
-    assert (second["text"], second["more"], second["context"]) == ("25,000", [], None)
-    assert row["text"] == "wept; sang"
-    assert row["contradicting"] == [second]
-    assert json.loads(json.dumps(row)) == row
-    assert answer_row(answer_of(lead))["contradicting"] == []

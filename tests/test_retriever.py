@@ -223,7 +223,7 @@ def test_decomposed_accents_are_found_by_their_words(library: Library, index_pat
 
 
 def test_bytes_that_are_no_text_are_refused(library: Library) -> None:
-    with pytest.raises(QuestionError, match="no text; type it again in UTF-8"):
+    with pytest.raises(QuestionError, match="not text; type it again in UTF-8"):
         retrieve("caf\udce9 who?", library)
     with pytest.raises(QuestionError, match="no text"):
         retrieve("who?", library, source="\udce9")

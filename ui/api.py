@@ -8,7 +8,6 @@ import gradio as gr
 
 from index.errors import ClippingsError
 from qa import answer, retrieve
-from qa.plain import answer_row, hit_row
 from ui.desk import parse_day
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable
             )
         except ClippingsError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return answer_row(said)
+        return said.to_dict()
 
     def find(question: str, k: int = 5, since: str = "", until: str = "", source: str = "") -> list[dict[str, Any]]:
         """The sentences that come nearest to the question, best first; dates are YYYY-MM-DD."""
@@ -49,6 +48,6 @@ def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable
             )
         except ClippingsError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return [hit_row(hit) for hit in hits]
+        return [hit.to_dict() for hit in hits]
 
     return ask, find

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from index.library import Library
     from index.reading.articles import Article
     from index.storage.rows import ArticleInfo
-    from qa.answering import Span
+    from qa.bounds import Span
 
 MAX_TURNS = 50
 """Older turns leave the page; they are kept nowhere else."""
@@ -152,7 +152,9 @@ def parse_day(text: str | None, label: str) -> datetime.date | None:
     try:
         return datetime.date.fromisoformat(typed)
     except ValueError as error:
-        raise QuestionError(f"{label}: {typed[:40]!r} is no date; write it as YYYY-MM-DD, like 2022-01-31.") from error
+        raise QuestionError(
+            f"{label}: {typed[:40]!r} is not a date; write it as YYYY-MM-DD, like 2022-01-31."
+        ) from error
 
 
 def _narrowed(since: datetime.date | None, until: datetime.date | None, source: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from index.reading.articles import Article
     from index.storage.rows import ArticleInfo
     from qa import Answer, Evidence, Hit
-    from qa.answering import Span
+    from qa.bounds import Span
 
 MAX_CLIPPINGS = 5
 """The answering sentence and up to four more."""
@@ -95,8 +95,7 @@ def clipping_of_hit(hit: Hit) -> Clipping:
 
 def clipping_of_evidence(evidence: Evidence) -> Clipping:
     hit = evidence.hit
-    exact = ((evidence.start, evidence.end), *evidence.more)
-    return clipping_at(hit.article, hit.start, hit.end, exact, evidence.context)
+    return clipping_at(hit.article, hit.start, hit.end, evidence.spans, evidence.context)
 
 
 # Text
@@ -287,43 +286,18 @@ def _turn(question: str, body: str) -> str:
 
 
 def _found(answer: Answer) -> str:
-    first, *others = [clipping_of_evidence(evidence) for evidence in answer.evidence[:MAX_CLIPPINGS]]
-    otherwise = [clipping_of_evidence(evidence) for evidence in answer.contradicting[: MAX_CLIPPINGS - 1]]
-    told = {(clipping.article.path, clipping.start, clipping.end) for clipping in otherwise}
-    more = [clipping for clipping in others if (clipping.article.path, clipping.start, clipping.end) not in told]
+    first, *more = [clipping_of_evidence(evidence) for evidence in answer.evidence[:MAX_CLIPPINGS]]
+    said = "; ".join(map(escape, first.said))
     return (
-        f'<p class="answer{"" if first.exact else " whole"}" dir="auto">{_said(first)}</p>'
+        f'<p class="answer{"" if first.exact else " whole"}" dir="auto">{said}</p>'
         f"{card(first, with_sentence=bool(first.exact or first.context), lead=True)}"
         f'<p class="sure">{sureness(answer.confidence)}</p>'
-        f"{_otherwise(otherwise)}{_cards('More clippings', more)}"
+        f"{_cards('More clippings', more)}"
     )
-
-
-def _said(clipping: Clipping) -> str:
-    return "; ".join(escape(said) for said in clipping.said)
-
-
-def _otherwise(clippings: Sequence[Clipping]) -> str:
-    """What other articles say instead: in a line of words with source and date, then as clippings."""
-    if not clippings:
-        return ""
-    one = len({clipping.article.path for clipping in clippings}) == 1
-    who = "Another article says" if one else "Other articles say"
-    said = "; ".join(
-        f'<bdi class="other">{_said(clipping)}</bdi> ({_told_by(clipping.article)})' for clipping in clippings
-    )
-    heading = "Article that says otherwise" if one else "Articles that say otherwise"
-    return f'<p class="otherwise">{who} otherwise: {said}</p>{_cards(heading, clippings)}'
-
-
-def _told_by(article: Article) -> str:
-    """Source and date of an article, amid words; its title where it has no date."""
-    when = _time(article.date) if article.date else inline(article.title)
-    return f"{inline(article.source)}, {when}" if article.source else when
 
 
 def _not_found(answer: Answer) -> str:
-    reason = escape(answer.reason or "The articles do not say.")
+    reason = escape(answer.reason)
     nearest = [clipping_of_hit(hit) for hit in answer.nearest[:MAX_CLIPPINGS]]
     return f'<p class="unsaid">{reason}</p>{_cards("What comes nearest", nearest)}'
 
