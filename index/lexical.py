@@ -62,6 +62,7 @@ class Lexical:
             if not tantivy.Index.exists(path):  # so that a state left behind does not pass it for a full one
                 (self._folder / _STATE).unlink(missing_ok=True)
         index = tantivy.Index(_schema(), path=path)
+        index.config_reader("manual")  # by itself it would take up what another index writes into the same folder
         index.register_tokenizer("news", self._analyzer)
         return index
 

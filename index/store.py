@@ -157,11 +157,19 @@ def source_key(source: str) -> str:
 
 
 class Store:
-    """The SQLite file of one index directory. Use ``Store.open`` or ``Store.create``."""
+    """The SQLite file of one index directory, and of no other that is put in its place.
 
-    def __init__(self, directory: Path, settings: Settings) -> None:
+    Use ``Store.open`` or ``Store.create``.
+    """
+
+    def __init__(
+        self, directory: Path, settings: Settings, identity: tuple[int, int] | None, anchor: sqlite3.Connection
+    ) -> None:
         self.directory = directory
         self.settings = settings
+        self._identity = identity
+        self._anchor = anchor
+        """For threads that come when the file is no longer there. While it is open, no other file has its identity."""
         self._local = threading.local()
         self._connections: list[tuple[weakref.ref[threading.Thread], sqlite3.Connection]] = []
         self._lock = threading.Lock()
@@ -181,6 +189,8 @@ class Store:
             )
             connection.commit()
             connection.execute("PRAGMA journal_mode = WAL")
+        for left_behind in (f"{FILE}-wal", f"{FILE}-shm"):  # by another index: its last changes would be read as ours
+            (directory / left_behind).unlink(missing_ok=True)
         temporary.replace(path)
         return cls.open(directory)
 
@@ -192,28 +202,25 @@ class Store:
             IndexStateError: there is no index, it is damaged, or it is of another format; the message
                 says what to run.
         """
-        if not (directory / FILE).is_file():
+        path = directory / FILE
+        if not path.is_file():
             raise IndexStateError(
                 f"There is no index at {directory}. Build it: python -m index build FOLDER --index {directory}"
             )
+        identity = _file_identity(path)
         try:
-            with closing(_connect(directory / FILE)) as connection:
-                rows = connection.execute("SELECT key, value FROM meta").fetchall()
-            meta = {key: json.loads(value) for key, value in rows}
-            found = meta.pop("format")
-            meta.pop("generation")
-            settings = Settings(**meta) if found == FORMAT else None
-        except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+            connection = _connect(path)
+        except sqlite3.DatabaseError as error:
             raise _unreadable(directory, error) from error
-        if settings is None:
-            raise IndexStateError(
-                f"The index at {directory} is of format {found}; this version of Clippings reads format "
-                f"{FORMAT}. {_rebuild_advice(directory)}"
-            )
-        return cls(directory, settings)
+        try:
+            return cls(directory, _read_settings(connection, directory), identity, connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def close(self) -> None:
         """Close every thread's connection."""
+        self._anchor.close()
         with self._lock:
             for _, connection in self._connections:
                 connection.close()
@@ -238,6 +245,11 @@ class Store:
     def exported(self) -> bool:
         """Whether this is a copy that has left its articles' files behind."""
         return not self.settings.corpus
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another index has been built in the place of this one."""
+        return _file_identity(self.directory / FILE) not in (self._identity, None)
 
     @property
     def generation(self) -> int:
@@ -453,8 +465,10 @@ class Store:
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = _connect(self.directory / FILE)
+            connection = self._connect_again()
             self._local.connection = connection
+            if connection is self._anchor:
+                return connection
             with self._lock:
                 gone = [known for known in self._connections if (thread := known[0]()) is None or not thread.is_alive()]
                 for known in gone:
@@ -462,6 +476,18 @@ class Store:
                     known[1].close()
                 self._connections.append((weakref.ref(threading.current_thread()), connection))
         return connection
+
+    def _connect_again(self) -> sqlite3.Connection:
+        """A further connection to the file that was opened, never to another that lies in its place."""
+        path = self.directory / FILE
+        try:
+            connection = _connect(path)
+        except sqlite3.OperationalError:  # it is gone
+            return self._anchor
+        if _file_identity(path) == self._identity:
+            return connection
+        connection.close()
+        return self._anchor
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -485,21 +511,57 @@ class Store:
         return int(self._all(query)[0][0])
 
 
+def _read_settings(connection: sqlite3.Connection, directory: Path) -> Settings:
+    """What the index was made with. Raises IndexStateError if that cannot be read, or is of another format."""
+    try:
+        rows = connection.execute("SELECT key, value FROM meta").fetchall()
+        meta = {key: json.loads(value) for key, value in rows}
+        found = meta.pop("format")
+        meta.pop("generation")
+        settings = Settings(**meta) if found == FORMAT else None
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(directory, error) from error
+    if settings is None:
+        raise IndexStateError(
+            f"The index at {directory} is of format {found}; this version of Clippings reads format "
+            f"{FORMAT}. {_rebuild_advice(directory)}"
+        )
+    return settings
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another that has been put in its place; None if there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
+
+
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    where = path.absolute().as_uri()  # in this form, so that a missing file is not made
+    try:
+        connection = sqlite3.connect(
+            f"{where}?mode=rw", uri=True, timeout=30, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.OperationalError:
+        return _connect_to_read(where)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("SELECT 1 FROM meta").fetchone()
     except sqlite3.OperationalError:
-        # A directory that cannot be written has no place for WAL's side files; the file alone is whole then.
         connection.close()
-        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        return _connect_to_read(where)
     except sqlite3.DatabaseError:
         connection.close()
         raise
     return connection
+
+
+def _connect_to_read(where: str) -> sqlite3.Connection:
+    """A directory that cannot be written has no place for WAL's side files; the file alone is whole then."""
+    return sqlite3.connect(f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _insert(connection: sqlite3.Connection, encoded: EncodedArticle) -> None:

@@ -27,7 +27,7 @@ from qa.reader import Reader, Reading, load_reader
 from qa.wording import asks_for_several
 
 if TYPE_CHECKING:
-    from index.library import Library
+    from index.library import Library, Snapshot
 
 CANDIDATES = 20
 """Passages taken from each of the three searches."""
@@ -108,8 +108,8 @@ def retrieve(
     return search(read_question(question, library, since, until, source), library, k, load_reader() if rerank else None)
 
 
-def library_to_ask(library: Library | None) -> Library:
-    """The library given, or the default one, with what has been committed until now."""
+def library_to_ask(library: Library | None) -> Snapshot:
+    """The library given, or the default one, as of now: what one question is put to."""
     if library is None:
         from index import default_library
 
