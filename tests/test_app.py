@@ -135,6 +135,17 @@ def test_what_cannot_be_asked_is_refused_with_a_message(
     assert "Traceback" not in str(refused.value)
 
 
+@pytest.mark.parametrize("k", [-1, 0, 101, 10**30, 2.5, "many", True, None])
+def test_only_one_to_a_hundred_sentences_can_be_asked_for(client: Any, k: object) -> None:
+    with pytest.raises(Exception, match=f"k: {k} sentences cannot be returned; ask for 1 to 100") as refused:
+        client.predict(question=WHO, k=k, api_name="/retrieve")
+    assert "Traceback" not in str(refused.value)
+
+
+def test_as_many_sentences_as_can_be_asked_for_are_returned(client: Any) -> None:
+    assert [len(client.predict(question=WHO, k=k, api_name="/retrieve")) for k in (1, 100)] == [1, 26]
+
+
 def test_only_the_two_endpoints_are_named(client: Any) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
 
