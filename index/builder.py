@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from index.encoding.encoder import Encoder
 from index.encoding.loading import encoder_folder, index_encoder, provide_encoder
 from index.encoding.recipe import DEFAULT_MODEL, read_recipe
 from index.encoding.windows import PassageText
-from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError
+from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError, blamed_on
 from index.reading import files
 from index.reading.articles import UNDATED, Article, parse_article, read_article
 from index.reading.passages import PASSAGE_TOKENS, split
@@ -103,18 +103,36 @@ def build(
         raise ClippingsError(f"There is no folder {corpus}. Name the folder that holds your articles.")
     if directory.resolve() == corpus.resolve():
         raise ClippingsError(f"{corpus} cannot be both the articles' folder and their index; name another --index.")
-    with BuildLock(directory, wait):
-        new = not (directory / FILE).is_file()
-        store = _open_or_create(directory, corpus, model, encoding, passage_tokens, exact)
-        try:
-            report = _Build(store, progress).folder(corpus)
-            if new:
-                with suppress(ModelError):  # it could not be placed in the index, and is used from where it was made
-                    report.encoder = str(read_recipe(encoder_folder(directory, store.settings.model_hash)))
-            return report
-        finally:
-            store.checkpoint()
-            store.close()
+    new = not (directory / FILE).is_file()
+    with _locked(
+        directory, wait, lambda: _open_or_create(directory, corpus, model, encoding, passage_tokens, exact)
+    ) as store:
+        report = _Build(store, progress).folder(corpus)
+        if new:
+            with suppress(ModelError):  # it could not be placed in the index, and is used from where it was made
+                report.encoder = str(read_recipe(encoder_folder(directory, store.settings.model_hash)))
+        return report
+
+
+def index_articles(
+    articles: Sequence[Article],
+    corpus: PathLike,
+    index: PathLike,
+    *,
+    exact: bool = False,
+    progress: Progress | None = None,
+    wait: float = WAIT_SECONDS,
+) -> BuildReport:
+    """Put articles into an index that have been read already; it is made if it is missing.
+
+    Args:
+        articles: each with a path of its own. Their files are not looked for.
+        corpus: the folder that the index names as theirs.
+        index, exact, progress, wait: as for ``build``.
+    """
+    directory = Path(index)
+    with _locked(directory, wait, lambda: _open_or_create(directory, Path(corpus), None, None, None, exact)) as store:
+        return _Build(store, progress).run(articles)
 
 
 def add(
@@ -131,19 +149,20 @@ def add(
     ``skipped``. A file of the folder that the index holds already is read again.
     """
     directory = Path(index)
-    with _opened(directory, wait) as store:
-        placed: dict[str, bool] = {}
+    copies: list[Article] = []
+    with _opened(directory, wait) as store, _kept_if_indexed(copies, store):
+        placed: dict[str, Article | str] = {}
         refused = []
         for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
             try:
-                name, copied = files.place(path, store.corpus)
-                placed.setdefault(name, copied)
+                one = files.place(path, store.corpus)
             except ArticleError as error:
                 refused.append((str(path), str(error)))
-        report = _Build(store, progress).files(list(placed))
-        for name, _ in report.skipped:
-            if placed[name]:  # a copy that nobody would find again
-                (store.corpus / name).unlink()
+                continue
+            placed.setdefault(one.name, one.article or one.name)
+            if one.article and one.copied:
+                copies.append(one.article)
+        report = _Build(store, progress).run(list(placed.values()))
         report.skipped[:0] = refused
         return report
 
@@ -160,7 +179,7 @@ def add_text(
     """Write a pasted article into the corpus folder and add it. ``date`` is written as YYYY-MM-DD.
 
     Raises:
-        ArticleError: there is no text, or the date is none.
+        ArticleError: there is no text, it is too long, or the date is not one.
     """
     data = files.compose(text, title, date, source)
     article = parse_article(data, "The pasted text")
@@ -169,10 +188,9 @@ def add_text(
     directory = Path(index)
     with _opened(directory, wait) as store:
         name = files.write(data, title or article.text[article.body_start :].strip()[:60], store.corpus)
-        report = _Build(store, None).files([name])
-        if report.skipped:  # nobody would find a file again that the chat has refused
-            (store.corpus / name).unlink()
-        return report
+        article = replace(article, path=name)
+        with _kept_if_indexed([article], store):
+            return _Build(store, None).run([article])
 
 
 def remove(names: str | Iterable[str], index: PathLike, *, wait: float = WAIT_SECONDS) -> BuildReport:
@@ -203,17 +221,40 @@ def remove(names: str | Iterable[str], index: PathLike, *, wait: float = WAIT_SE
 def _opened(directory: Path, wait: float) -> Iterator[Store]:
     """An existing index, locked for one change and folded into its file afterwards."""
     Store.open(directory).close()  # so that a wrong name makes no folder
+    with _locked(directory, wait, lambda: Store.open(directory)) as store:
+        yield store
+
+
+@contextmanager
+def _locked(directory: Path, wait: float, open_store: Callable[[], Store]) -> Iterator[Store]:
+    """A store that nobody else changes, folded into its file afterwards."""
     with BuildLock(directory, wait):
-        store = Store.open(directory)
+        store = open_store()
         try:
+            files.sweep(store.corpus)
             yield store
         finally:
             store.checkpoint()
             store.close()
 
 
+@contextmanager
+def _kept_if_indexed(copies: Sequence[Article], store: Store) -> Iterator[None]:
+    """Take files out of the corpus folder again that the index did not take, whatever the reason.
+
+    Nobody would find them again, and every later build would try them.
+    """
+    try:
+        yield
+    finally:
+        known = store.known(copy.path for copy in copies)
+        for copy in copies:
+            if copy.path not in known or known[copy.path][1] != copy.hash:
+                (store.corpus / copy.path).unlink(missing_ok=True)
+
+
 class _Build:
-    """One run over files: reads, compares with what is stored, encodes what differs, commits by batches."""
+    """One run over articles: reads, compares with what is stored, encodes what differs, commits by batches."""
 
     def __init__(self, store: Store, progress: Progress | None) -> None:
         self._store = store
@@ -241,29 +282,29 @@ class _Build:
             self._known = self._store.known()
         return self._run(names)
 
-    def files(self, names: Sequence[str]) -> BuildReport:
-        """Bring the given files of the corpus folder up to date in the index."""
-        self._known = self._store.known(names)
-        return self._run(names)
+    def run(self, items: Sequence[str | Article]) -> BuildReport:
+        """Bring files of the corpus folder up to date in the index, given by name or as what was read of them."""
+        self._known = self._store.known(map(_name, items))
+        return self._run(items)
 
-    def _run(self, names: Sequence[str]) -> BuildReport:
-        for batch in self._batches(names):
+    def _run(self, items: Sequence[str | Article]) -> BuildReport:
+        for batch in self._batches(items):
             self._commit(batch)
         catch_up(self._lexical, self._store)
         return self._report
 
-    def _batches(self, names: Sequence[str]) -> Iterator[list[Article]]:
+    def _batches(self, items: Sequence[str | Article]) -> Iterator[list[Article]]:
         batch: list[Article] = []
         texts: dict[str, str] = {}
         size = 0
-        self._total = len(names)
-        for name in names:
-            article = self._read(name, texts)
+        self._total = len(items)
+        for item in items:
+            article = self._to_encode(item, texts)
             if article is None:
-                self._tell(name)
+                self._tell(_name(item))
                 continue
             batch.append(article)
-            texts[article.text] = name
+            texts[article.text] = article.path
             size += len(article.text)
             if size >= _BATCH_CHARS:
                 yield batch
@@ -271,17 +312,17 @@ class _Build:
         if batch:
             yield batch
 
-    def _read(self, name: str, batch_texts: dict[str, str]) -> Article | None:
+    def _to_encode(self, item: str | Article, batch_texts: dict[str, str]) -> Article | None:
         """The article if it is to be encoded; None if it is unchanged, or skipped for a reason."""
+        name = _name(item)
         try:
-            article = read_article(self._corpus / name, name)
+            article = read_article(self._corpus / item, item) if isinstance(item, str) else item
         except ArticleError as error:
             self._skip(name, str(error))
             return None
-        if article.warning:
-            self._report.warnings.append((name, article.warning))
         if name in self._known and self._known[name][1] == article.hash:
             self._report.unchanged += 1
+            self._warn(article)
             return None
         same = [path for path in self._store.same_text(article) if path != name and self._still_says(path, article)]
         same += [batch_texts[article.text]] if article.text in batch_texts else []
@@ -304,11 +345,22 @@ class _Build:
             self._store.apply([], [self._known.pop(name)[0]])
             self._report.removed += 1
 
+    def _warn(self, article: Article) -> None:
+        if article.warning:
+            self._report.warnings.append((article.path, article.warning))
+
     def _commit(self, batch: Sequence[Article]) -> None:
-        encoded = encode(batch, self._store.settings, self._encoder)
+        encoded: list[EncodedArticle] = []
+        for article, one in zip(batch, encode_each(batch, self._store.settings, self._encoder), strict=True):
+            if isinstance(one, ArticleError):
+                self._skip(article.path, str(one))
+                self._tell(article.path)
+            else:
+                encoded.append(one)
         self._store.apply(encoded)
         catch_up(self._lexical, self._store)
         for one in encoded:
+            self._warn(one.article)
             self._report.paths.append(one.article.path)
             self._report.passages += len(one.passage_vectors)
             self._report.sentences += len(one.sentence_vectors)
@@ -322,6 +374,25 @@ class _Build:
         self._done += 1
         if self._progress:
             self._progress(self._done, self._total, name)
+
+
+def _name(item: str | Article) -> str:
+    return item if isinstance(item, str) else item.path
+
+
+def encode_each(
+    articles: Sequence[Article], settings: Settings, encoder: Encoder
+) -> list[EncodedArticle | ArticleError]:
+    """Each article encoded, or why it cannot be. All together; one by one only if a library fails on that."""
+    if not articles:
+        return []
+    try:
+        with blamed_on(articles[0].path):
+            return [*encode(articles, settings, encoder)]
+    except ArticleError as error:
+        if len(articles) == 1:
+            return [error]
+    return [one for article in articles for one in encode_each([article], settings, encoder)]
 
 
 def encode(articles: Sequence[Article], settings: Settings, encoder: Encoder) -> list[EncodedArticle]:

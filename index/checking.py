@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from index.builder import Progress, encode
-from index.errors import ArticleError
+from index.builder import Progress, encode_each
+from index.errors import ArticleError, blamed_on
 from index.library import Library, open_index
 from index.reading import files
 from index.reading.articles import read_article
 from index.reading.passages import split
 from index.reading.tokens import load_encoding
+from index.storage.analysis import analyse
 from index.storage.rows import Restriction
 
 LEAST_COSINE = 0.95
@@ -89,7 +90,7 @@ def _articles(library: Library, result: Verification, vectors: bool, progress: P
     here = set() if store.exported or not library.corpus.is_dir() else set(files.scan(library.corpus))
     for at in range(0, len(infos), _BATCH):
         articles = [article for info in infos[at : at + _BATCH] if (article := store.article(info.id))]
-        encoded = encode(articles, store.settings, library.encoder) if vectors else [None] * len(articles)
+        encoded = encode_each(articles, store.settings, library.encoder) if vectors else [None] * len(articles)
         for article, again in zip(articles, encoded, strict=True):
             name = article.path
             try:
@@ -97,15 +98,23 @@ def _articles(library: Library, result: Verification, vectors: bool, progress: P
                     result.problems.append(f"{name} has changed since it was indexed. Build again.")
             except ArticleError as error:
                 result.problems.append(str(error))
+            try:
+                if isinstance(again, ArticleError):
+                    raise again
+                with blamed_on(name):
+                    passages = split(article, counter, store.settings.passage_tokens)
+            except ArticleError as error:
+                result.problems.append(str(error))
+                passages, again = None, None
             stored = store.passages_of(article.id or 0)
-            passages = split(article, counter, store.settings.passage_tokens)
             rows, sentence_vectors = store.sentences_of(stored)
             own = store.passage_rows(stored)
-            same_passages = [(own[i].start, own[i].end) for i in stored] == [(p.start, p.end) for p in passages]
-            same_sentences = [(row.start, row.end) for row in rows] == [
-                (s.start, s.end) for p in passages for s in p.sentences
-            ]
-            if not (same_passages and same_sentences):
+            stored_passages = [(own[id_].start, own[id_].end) for id_ in stored]
+            stored_sentences = [(row.start, row.end) for row in rows]
+            if passages is not None and (
+                stored_passages != [(p.start, p.end) for p in passages]
+                or stored_sentences != [(s.start, s.end) for p in passages for s in p.sentences]
+            ):
                 result.problems.append(f"{name}: splitting it again gives other sentences. Build a new index.")
             elif again is not None:
                 pairs = [(np.stack([own[id_].vector for id_ in stored]), again.passage_vectors)]
@@ -142,7 +151,7 @@ def _derived(library: Library, result: Verification) -> Iterator[str]:
 
 
 def _findable(library: Library, id_: int, text: str) -> bool:
-    terms = library.lexical.terms(text)
+    terms = analyse(text)
     return not terms or id_ in library.lexical.score_sentences(terms[:1], [id_])
 
 

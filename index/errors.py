@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_MAX_REASON_CHARS = 160
+
 
 class ClippingsError(Exception):
     """Base of every expected failure. ``str(error)`` says what went wrong and what to do about it."""
@@ -30,3 +35,21 @@ class QuestionError(ClippingsError):
 def one_line(text: str) -> str:
     """Text on one line, without the characters that would steer a terminal."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+@contextmanager
+def blamed_on(name: str) -> Iterator[None]:
+    """Make whatever a library raises on one article that article's error, so that the others go on.
+
+    A library in Rust that panics raises a BaseException, of a class that cannot be imported.
+    """
+    try:
+        yield
+    except (ClippingsError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise  # said already, or not the article's
+    except BaseException as error:
+        first_line = str(error).strip().partition("\n")[0][:_MAX_REASON_CHARS]
+        reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+        raise ArticleError(
+            f"{name}: a library fails on this text ({reason}); leave out what is unusual in it, and add it again."
+        ) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,6 @@ from index.encoding.encoder import Encoder
 from index.encoding.loading import index_encoder
 from index.encoding.windows import Vectors
 from index.reading.articles import Article
-from index.storage.database import FILE
 from index.storage.rows import ArticleInfo, Restriction
 from index.storage.store import Store
 
@@ -21,57 +22,36 @@ if TYPE_CHECKING:
     from index.storage.lexical import Lexical
 
 DEFAULT_INDEX = ".index"
+_KEPT_ARTICLES = 512
+_LATER = 2**32
+"""More than any index has changes: what the generation of another index in the same place begins with."""
 
 
-class Library:
-    """One index directory, open for asking. Opening loads no model; the first question does.
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one question needs, all of one index, whatever is built in its place while the question is asked.
 
-    Attributes:
-        store: articles, sentences and vectors, always current.
-        dense, lexical: the search indexes, current as of the last ``follow()``.
+    An article that is removed meanwhile is no longer there, and one that is added may be found already.
     """
 
+    path: Path
+    """The index directory."""
     store: Store
+    """Articles, sentences and vectors."""
     dense: Dense
     lexical: Lexical
-
-    def __init__(self, path: Path) -> None:
-        from index.storage.dense import Dense  # late: faiss is for asking, not for importing
-
-        self.path = path
-        self._identity = self._file_identity()
-        self.store = Store.open(path)
-        self.dense = Dense(self.store.settings.dimension)
-        self.lexical = self._open_lexical()
-        self._successor: Library | None = None
-        self._encoder: Encoder | None = None
-        self._following = threading.Lock()
-        self._loading = threading.Lock()
-        self._generation, self._last_passage = -1, 0
-        self._articles = functools.lru_cache(maxsize=512)(self.store.article)
-        self.follow()
-
-    @property
-    def corpus(self) -> Path:
-        """The folder the articles come from. Raises IndexStateError in an exported copy, which has none."""
-        return self._latest().store.corpus
-
-    @property
-    def generation(self) -> int:
-        """Changes whenever the set of articles does; cheap to read."""
-        return (self.follow() if self._replaced() else self._latest()).store.generation
+    generation: int
+    """The generation of the store that the search indexes know."""
+    article: Callable[[int], Article | None]
+    """One article with its text by its id, or None if it has been removed."""
 
     def articles(self) -> list[ArticleInfo]:
         """All articles without their texts, the latest first."""
-        return self._latest().store.articles()
-
-    def article(self, id_: int) -> Article | None:
-        """One article with its text, or None if it has been removed."""
-        return self._latest()._articles(id_)  # kept until the next change
+        return self.store.articles()
 
     def sources(self) -> list[str]:
         """The sources that articles state, in alphabetical order."""
-        return self._latest().store.sources()
+        return self.store.sources()
 
     @property
     def encoder(self) -> Encoder:
@@ -80,11 +60,7 @@ class Library:
         Raises:
             ModelError: it is missing or damaged, and cannot be made again.
         """
-        with self._loading:
-            if self._encoder is None:
-                settings = self.store.settings
-                self._encoder = index_encoder(self.path, settings.model, settings.model_hash)
-            return self._encoder
+        return index_encoder(self.path, self.store.settings.model, self.store.settings.model_hash)
 
     def encode_question(self, question: str) -> Vectors:
         """The question's vector, shape (dimension,)."""
@@ -95,85 +71,161 @@ class Library:
         among = self.store.passage_ids(restriction) if restriction else None
         return self.dense.search(vector, k, among)
 
-    def follow(self) -> Library:
+
+class Library:
+    """One index directory, open for asking. Opening loads no model; the first question does.
+
+    Whoever asks a question takes a snapshot with ``follow()`` and asks that. The library itself passes on
+    what its latest snapshot has.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._following = threading.Lock()
+        self._rebuilt = 0
+        self._latest = _open(path)
+        self.follow()
+
+    def follow(self) -> Snapshot:
         """Take in what has been committed since the last call, by this process or another.
 
-        Returns:
-            The library to ask: this one, or the one that follows it where another index has been built
-            in its place, so that one question never mixes the two.
-
         Raises:
-            IndexStateError: what has been put in its place cannot be used.
+            IndexStateError: another index has been put in the place of this one, and cannot be used.
         """
         with self._following:
-            if self._successor is None and self._replaced():
-                self._successor = Library(self.path)
-            if self._successor is not None:
-                return self._successor.follow()
-            generation = self.store.generation
-            if generation != self._generation:
-                self.dense.remove([removal.passages for removal in self.store.removals_since(self._generation)])
-                for ids, vectors in self.store.vectors_after(self._last_passage):
-                    self.dense.add(ids, vectors)
-                    self._last_passage = int(ids[-1])
-                self._generation = generation
-                self._articles.cache_clear()  # an article that was removed is not to be had any more
-            if self.lexical.generation != generation:
-                self._follow_lexical(generation)
-            return self
+            snapshot = self._latest
+            while True:
+                if snapshot.store.replaced:
+                    snapshot = _open(self.path)
+                snapshot = _follow(snapshot)
+                if not snapshot.store.replaced:  # otherwise its lexical index may be that of the other one
+                    break
+            if snapshot.store is not self._latest.store:
+                self._rebuilt += 1
+            self._latest = snapshot
+            return snapshot
 
-    def _latest(self) -> Library:
-        return self if self._successor is None else self._successor._latest()
+    def _now(self) -> Snapshot:
+        """The latest snapshot; a new one only where another index has been built in its place."""
+        return self.follow() if self._latest.store.replaced else self._latest
 
-    def _file_identity(self) -> tuple[int, int] | None:
-        try:
-            stat = (self.path / FILE).stat()
-        except OSError:
-            return None
-        return stat.st_dev, stat.st_ino
+    @property
+    def generation(self) -> int:
+        """Changes whenever the set of articles does; cheap to read."""
+        return self._now().store.generation + self._rebuilt * _LATER
 
-    def _replaced(self) -> bool:
-        """Whether another index has been built in the place of the one that is open."""
-        return self._file_identity() not in (self._identity, None)
+    @property
+    def corpus(self) -> Path:
+        """The folder the articles come from. Raises IndexStateError in an exported copy, which has none."""
+        return self._now().store.corpus
 
-    def _follow_lexical(self, generation: int) -> None:
-        """Normally the builder has just committed; where it was killed between, finish its work."""
-        from index.storage.lexical import Lexical, catch_up
+    def articles(self) -> list[ArticleInfo]:
+        """All articles without their texts, the latest first."""
+        return self._now().articles()
 
-        try:
-            self.lexical.reload()
-        except ValueError:  # its folder has been deleted
-            self.lexical = self._open_lexical()
-        if self.lexical.generation == generation:
-            return
-        try:
-            from index.storage.locking import (
-                BuildLock,  # late: seldom needed, and not there where only asking is installed
-            )
+    def article(self, id_: int) -> Article | None:
+        """One article with its text, or None if it has been removed."""
+        return self._now().article(id_)
 
-            lock = BuildLock(self.path)
-            if lock.try_acquire("catching up"):
-                try:
-                    catch_up(self.lexical, self.store)
-                finally:
-                    lock.release()
-        except (ImportError, OSError):  # the directory cannot be written: keep the derived part in memory
-            self.lexical = Lexical(None)
-            catch_up(self.lexical, self.store)
+    def sources(self) -> list[str]:
+        """The sources that articles state, in alphabetical order."""
+        return self._now().sources()
 
-    def _open_lexical(self) -> Lexical:
-        from index.storage.lexical import Lexical
+    @property
+    def store(self) -> Store:
+        """The truth, always current."""
+        return self._latest.store
 
-        try:
-            return Lexical(self.path / "lexical")
-        except OSError:  # a read-only copy whose lexical part is missing
-            return Lexical(None)
+    @property
+    def dense(self) -> Dense:
+        """Nearest passages, as of the last ``follow()``."""
+        return self._latest.dense
+
+    @property
+    def lexical(self) -> Lexical:
+        """BM25, as of the last ``follow()``."""
+        return self._latest.lexical
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder that the index was made with; see ``Snapshot``."""
+        return self._latest.encoder
+
+    def encode_question(self, question: str) -> Vectors:
+        """The question's vector, shape (dimension,)."""
+        return self._latest.encode_question(question)
+
+    def search_dense(self, vector: Vectors, k: int, restriction: Restriction) -> dict[int, float]:
+        """The ``k`` nearest passages and their cosines, within the restriction."""
+        return self._latest.search_dense(vector, k, restriction)
 
     def close(self) -> None:
         """Close the files. Questions asked later fail."""
-        if self._successor is not None:
-            self._successor.close()
-        self.store.close()
+        self._latest.store.close()
+
+
+def _open(path: Path) -> Snapshot:
+    """The index that lies in a directory now, without its passages' vectors."""
+    from index.storage.dense import Dense  # late: faiss is for asking, not for importing
+
+    store = Store.open(path)
+    try:
+        return _snapshot(path, store, Dense(store.settings.dimension), _open_lexical(path), generation=-1)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _snapshot(path: Path, store: Store, dense: Dense, lexical: Lexical, generation: int) -> Snapshot:
+    """A snapshot that keeps the articles it has been asked for: one that is removed later is in no later snapshot."""
+    kept = functools.lru_cache(maxsize=_KEPT_ARTICLES)(store.article)
+    return Snapshot(path, store, dense, lexical, generation, kept)
+
+
+def _follow(known: Snapshot) -> Snapshot:
+    """A snapshot of the same index with what has been committed since; the same one if nothing has."""
+    store, dense, lexical = known.store, known.dense, known.lexical
+    generation = store.generation
+    if generation != known.generation:
+        dense.remove([removal.passages for removal in store.removals_since(known.generation)])
+        for ids, vectors in store.vectors_after(dense.last):
+            dense.add(ids, vectors)
+    if generation != lexical.generation:
+        lexical = _follow_lexical(known.path, store)
+    if generation == known.generation and lexical is known.lexical:
+        return known
+    return _snapshot(known.path, store, dense, lexical, generation)
+
+
+def _follow_lexical(path: Path, store: Store) -> Lexical:
+    """The lexical index as it is now. Where its builder was killed before it was done, its work is finished here."""
+    from index.storage.lexical import Lexical, catch_up
+
+    lexical = _open_lexical(path)
+    if lexical.generation == store.generation:
+        return lexical
+    try:
+        from index.storage.locking import BuildLock  # late: seldom needed, and not there where only asking is installed
+
+        lock = BuildLock(path)
+        if lock.try_acquire("catching up"):
+            try:
+                catch_up(lexical, store)
+            finally:
+                lock.release()
+    except (ImportError, OSError):  # the directory cannot be written: keep the derived part in memory
+        lexical = Lexical(None)
+        catch_up(lexical, store)
+    return lexical
+
+
+def _open_lexical(path: Path) -> Lexical:
+    from index.storage.lexical import Lexical
+
+    try:
+        return Lexical(path / "lexical")
+    except OSError:  # a read-only copy whose lexical part is missing
+        return Lexical(None)
 
 
 def default_path() -> Path:

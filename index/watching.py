@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index import build
-from index.errors import ClippingsError
+from index.errors import ClippingsError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,17 +23,22 @@ LOOK_MS, DEBOUNCE_MS = 500, 800
 """How long to wait for changes before looking whether to stop, and for more of them before building."""
 
 
+class _StoppedError(Exception):
+    """The watcher is to stop in the middle of a build."""
+
+
 @contextmanager
 def watching(corpus: Path, index: Path) -> Iterator[None]:
     """Follow a corpus folder until the block ends. Begins with a build, for what changed before."""
     stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(corpus, index, stop), name="corpus-watcher", daemon=True)
+    # No daemon: a process must not end in the middle of onnxruntime.
+    thread = threading.Thread(target=follow, args=(corpus, index, stop), name="corpus-watcher")
     thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join(timeout=5)
+        thread.join()
 
 
 def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
@@ -43,6 +48,8 @@ def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
     def followed(_change: object, path: str) -> bool:
         return may_matter(corpus.resolve(), index.resolve(), Path(path))
 
+    left_out: set[str] = set()
+    trouble = ""
     while not stop.is_set():
         try:
             folder, behind = corpus.stat().st_ino, True
@@ -56,23 +63,44 @@ def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
             ):
                 # The first round builds too, once the watch is set: nothing can change unseen in between.
                 if changes or behind:
-                    behind = not catch_up(corpus, index, stop)
+                    behind = not catch_up(corpus, index, stop, left_out)
+                trouble = ""
                 if corpus.stat().st_ino != folder:
                     break  # another folder of the same name needs a watch of its own
-        except (OSError, RuntimeError) as error:  # no such folder, or the system has no watches left
-            log.debug("Not watching %s: %s", corpus, error)
+        except BaseException as error:  # noqa: BLE001 - no such folder, no watches left, or whatever else
+            why = str(error) or type(error).__name__
+            if why != trouble:  # once, and not every two seconds
+                trouble = why
+                log.warning("%s is not being followed (%s); trying again", corpus, one_line(trouble))
             stop.wait(RETRY_SECONDS)
 
 
-def catch_up(corpus: Path, index: Path, stop: threading.Event) -> bool:
-    """Build once, and say whether that is done; after a failure, wait a little before it is tried again."""
+def catch_up(corpus: Path, index: Path, stop: threading.Event, left_out: set[str]) -> bool:
+    """Build once, and say whether that is done; after a failure, wait a little before it is tried again.
+
+    Args:
+        left_out: why files are not in the index, as has been logged already; brought up to date.
+    """
+
+    def go_on(*_: object) -> None:
+        if stop.is_set():
+            raise _StoppedError
+
     try:
-        report = build(corpus, index)
+        report = build(corpus, index, progress=go_on)
+    except _StoppedError:
+        return False
     except (ClippingsError, OSError) as error:
         log.warning("The corpus folder changed, but: %s", error)
-    except Exception:  # whatever it is: a watcher that dies unnoticed is worse than one that tries again
+    except BaseException:  # whatever it is: a watcher that dies unnoticed is worse than one that tries again
         log.exception("The corpus folder changed, but following it failed; trying again")
     else:
+        reasons = [why for _, why in report.skipped]
+        for why in reasons:
+            if why not in left_out:
+                log.warning("Left out: %s", one_line(why))
+        left_out.clear()
+        left_out.update(reasons)
         if report.added or report.changed or report.removed:
             log.info("Followed %s: %s", corpus, report)
         return True

@@ -17,7 +17,7 @@ from qa.reasons import LEANS, why_not, why_nothing
 from qa.retriever import Hit, library_to_ask, search
 
 if TYPE_CHECKING:
-    from index.library import Library
+    from index.library import Library, Snapshot
 
 POOL = 25
 """Hits that the confidence looks at, and that near-copies are dropped from."""
@@ -116,20 +116,20 @@ def answer(
     Raises:
         QuestionError, IndexStateError, ModelError: as ``qa.retrieve`` does.
     """
-    opened = library_to_ask(library)
-    parsed = read_question(question, opened, since, until, source)
-    hits = [] if parsed.leans_on_another else search(parsed, opened, max(k, POOL) if k > 0 else k, load_reader())
-    return answer_from(parsed, hits, opened, k)
+    snapshot = library_to_ask(library)
+    parsed = read_question(question, since, until, source)
+    hits = [] if parsed.leans_on_another else search(parsed, snapshot, max(k, POOL) if k > 0 else k, load_reader())
+    return answer_from(parsed, hits, snapshot, k)
 
 
-def answer_from(question: Question, hits: Sequence[Hit], library: Library, k: int = 5) -> Answer:
+def answer_from(question: Question, hits: Sequence[Hit], library: Snapshot, k: int = 5) -> Answer:
     """The answer that the hits of a question give, best first and read; at least ``POOL`` of them if there are."""
     restriction = question.restriction
     undated = library.store.undated(restriction.source) if restriction.by_date else 0
     if question.leans_on_another or not hits:
         reason = LEANS if question.leans_on_another else why_nothing(question, library)
         return Answer(question.text, False, "", 0.0, (), (), reason, undated)
-    shown = without_copies(hits[: max(k, POOL)], library, to_the_figure=True)[:k]
+    shown = without_copies(hits[: max(k, POOL)], to_the_figure=True)[:k]
     parameters = load_parameters()
     sure = confidence(features(question, hits[:POOL], library), parameters.confidence)
     if sure < parameters.threshold:
@@ -138,7 +138,7 @@ def answer_from(question: Question, hits: Sequence[Hit], library: Library, k: in
     return Answer(question.text, True, evidence[0].text, sure, evidence, (), "", undated)
 
 
-def evidence_of(hit: Hit, library: Library, marked: bool = True) -> Evidence:
+def evidence_of(hit: Hit, library: Snapshot, marked: bool = True) -> Evidence:
     """A hit with its exact answers, or its whole sentence unless ``marked``, and the sentence that it leans on."""
     text, sentence, id_ = hit.article.text, (hit.start, hit.end), hit.article.id
     context = library.store.sentence_before(id_, hit.start) if id_ is not None and leans(text, sentence) else None

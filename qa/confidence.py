@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from index.storage.analysis import analyse
 from qa.question import Question
 from qa.retriever import Hit
 
 if TYPE_CHECKING:
-    from index.library import Library
+    from index.library import Snapshot
 
 NEAR_COPY = 0.7
 """Two sentences sharing this part of their words (Jaccard) tell the same."""
@@ -45,19 +46,19 @@ class Features:
     """How far that is above the highest of other sentences that are no near-copies."""
 
 
-def features(question: Question, hits: Sequence[Hit], library: Library) -> Features:
+def features(question: Question, hits: Sequence[Hit], library: Snapshot) -> Features:
     """The raw quantities behind the confidence, of at least one hit, best first."""
     best = hits[0]
     idf = library.lexical.idf(question.terms)
     start, end = best.passage
-    others = without_copies(hits, library)
+    others = without_copies(hits)
     return Features(
         cosine=best.signals.dense_sentence,
         passage_cosine=best.signals.dense_passage,
         highest_cosine=max(hit.signals.dense_sentence for hit in hits),
-        matched=_matched(idf, library.lexical.terms(best.text)),
-        passage_matched=_matched(idf, library.lexical.terms(best.article.text[start:end])),
-        names=_names_in(question, best, library),
+        matched=_matched(idf, analyse(best.text)),
+        passage_matched=_matched(idf, analyse(best.article.text[start:end])),
+        names=_names_in(question, best),
         margin=best.score - others[1].score if len(others) > 1 else 0.0,
         best=best.score,
         reader=_read(best),
@@ -81,17 +82,16 @@ def confidence(features: Features, weights: dict[str, dict[str, float]]) -> floa
     return math.prod(1 / (1 + math.exp(-total)) for total in totals)
 
 
-def without_copies(hits: Sequence[Hit], library: Library, to_the_figure: bool = False) -> list[Hit]:
+def without_copies(hits: Sequence[Hit], to_the_figure: bool = False) -> list[Hit]:
     """The hits without those that tell, in nearly the same words, what a better one tells.
 
     Args:
         hits: best first.
-        library: whose analysis makes the words.
         to_the_figure: whether what gives other figures is no copy.
     """
     kept: list[tuple[Hit, frozenset[str]]] = []
     for hit in hits:
-        words = frozenset(library.lexical.terms(hit.text))
+        words = frozenset(analyse(hit.text))
         if not any(_same(words, other, to_the_figure) for _, other in kept):
             kept.append((hit, words))
     return [hit for hit, _ in kept]
@@ -109,8 +109,8 @@ def _matched(idf: dict[str, float], words: Sequence[str]) -> float:
     return sum(weight for term, weight in idf.items() if term in present) / total if total else 0.0
 
 
-def _names_in(question: Question, best: Hit, library: Library) -> float:
-    names = {term for word in question.names for term in library.lexical.terms(word)} & set(question.terms)
+def _names_in(question: Question, best: Hit) -> float:
+    names = {term for word in question.names for term in analyse(word)} & set(question.terms)
     if not names:
         return 1.0
-    return len(names & set(library.lexical.terms(best.article.text))) / len(names)
+    return len(names & set(analyse(best.article.text))) / len(names)

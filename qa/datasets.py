@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 LINES = ".jsonl"
 """How the names of files end whose questions are about the articles of a folder."""
-_BATCH = 256
 
 Gold = tuple[int, int, int]
 """An article's id, and ``[start, end)`` of an acceptable answer in its text."""
@@ -190,19 +189,12 @@ def spread(asked: list[Asked], limit: int | None) -> list[Asked]:
 
 def index_of(entries: Sequence[dict[str, Any]], folder: Path, exact: bool = False) -> Library:
     """An index in which every distinct context is an article without a header."""
-    from index.builder import create, encode
-    from index.encoding.loading import index_encoder
+    from index.builder import index_articles
     from index.library import open_index
-    from index.storage.lexical import Lexical, catch_up
 
-    store = create(folder / "index", folder, exact=exact)
-    encoder = index_encoder(store.directory, store.settings.model, store.settings.model_hash)
     contexts = list(dict.fromkeys(entry["context"] for entry in entries if entry["context"] is not None))
     articles = [article_of(context, f"{number:06}.txt") for number, context in enumerate(contexts)]
-    for at in range(0, len(articles), _BATCH):
-        store.apply(encode(articles[at : at + _BATCH], store.settings, encoder))
-    catch_up(Lexical(folder / "index" / "lexical"), store)
-    store.close()
+    index_articles(articles, folder, folder / "index", exact=exact)
     return open_index(folder / "index")
 
 

@@ -28,7 +28,7 @@ from qa.retriever import ALL, Hit, Signals, fuse, search
 from qa.scoring import exact_match, f1, rank_of_gold
 
 if TYPE_CHECKING:
-    from index.library import Library
+    from index.library import Library, Snapshot
 
 
 def evaluate(
@@ -65,12 +65,12 @@ def evaluate(
     for path, entries in to_measure:
         with tempfile.TemporaryDirectory() as folder:
             here = library if library is not None else index_of(entries, Path(folder), exact)
-            yield measure(path.stem, spread(list(asked_of(here, [*entries, *foreign])), limit), here, reader)
+            yield measure(path.stem, spread(list(asked_of(here, [*entries, *foreign])), limit), here.follow(), reader)
             if library is None:
                 here.close()
 
 
-def measure(name: str, questions: Sequence[Asked], library: Library, reader: Reader) -> Figures:
+def measure(name: str, questions: Sequence[Asked], library: Snapshot, reader: Reader) -> Figures:
     """Ask every question, and note what became of it."""
     everything = _Everything(library)
     results, without_gold = [], []
@@ -83,8 +83,8 @@ def measure(name: str, questions: Sequence[Asked], library: Library, reader: Rea
     return Figures(name, library.store.counts()[0], tuple(results), tuple(without_gold))
 
 
-def _ask(one: Asked, gold: NDArray[np.bool_], library: Library, everything: _Everything, reader: Reader) -> Result:
-    question = read_question(one.question, library)
+def _ask(one: Asked, gold: NDArray[np.bool_], library: Snapshot, everything: _Everything, reader: Reader) -> Result:
+    question = read_question(one.question)
     hits = search(question, library, ALL, reader)
     answer = answer_from(question, hits, library)
     text = _exact(hits[0].article.text, (hits[0].start, hits[0].end), hits[0].reading) if hits else ""
@@ -133,7 +133,7 @@ def _passage_rank(hits: Sequence[Hit], scores: NDArray[np.float64], gold: NDArra
 class _Everything:
     """All sentences of a library at once: for the stages that search without candidates, and for where the gold is."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Snapshot) -> None:
         self._library = library
         self._rows, self._vectors = library.store.sentences_of(library.store.passage_ids(Restriction()).tolist())
         self._at = {row.id: i for i, row in enumerate(self._rows)}

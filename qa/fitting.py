@@ -33,7 +33,7 @@ from qa.retriever import ALL, find_candidates, fuse, read_best, rerank, search
 from qa.scoring import answered_at, auc, brier
 
 if TYPE_CHECKING:
-    from index.library import Library
+    from index.library import Library, Snapshot
 
 Matrix = NDArray[np.float64]
 Problem = list[tuple[Matrix, NDArray[np.bool_]]]
@@ -111,17 +111,17 @@ class _Row:
     right: bool
 
 
-def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Library, list[Asked]]:
+def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Snapshot, list[Asked]]:
     """A file's questions, and the library to ask them of: the given one if all contexts and answers are in it."""
     entries = read_questions(path)
     if library is not None:
         try:
-            return library, list(asked_of(library, entries))
+            return library.follow(), list(asked_of(library, entries))
         except ClippingsError:
             if path.suffix == LINES:
                 raise  # it brings no paragraphs for an index of its own
     here = index_of(entries, folder)
-    return here, list(asked_of(here, entries))
+    return here.follow(), list(asked_of(here, entries))
 
 
 def _ranking_problem(path: Path, library: Library | None, limit: int) -> Problem:
@@ -130,7 +130,7 @@ def _ranking_problem(path: Path, library: Library | None, limit: int) -> Problem
     with tempfile.TemporaryDirectory() as folder:
         here, asked = _opened(path, library, Path(folder))
         for one in spread([one for one in asked if one.answerable], limit):
-            hits = search(read_question(one.question, here), here, k=ALL)
+            hits = search(read_question(one.question), here, k=ALL)
             gold = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
             if gold.any():
                 problem.append((np.array([dataclasses.astuple(hit.signals) for hit in hits]), gold))
@@ -138,13 +138,13 @@ def _ranking_problem(path: Path, library: Library | None, limit: int) -> Problem
     return problem
 
 
-def _reading_problem(asked: Sequence[Asked], library: Library, ranking: parameters.Weights) -> Problem:
+def _reading_problem(asked: Sequence[Asked], library: Snapshot, ranking: parameters.Weights) -> Problem:
     """The same with the reader's score in a last column."""
     problem, reader = [], load_reader()
     for one in asked:
         if not one.answerable:
             continue
-        question = read_question(one.question, library)
+        question = read_question(one.question)
         found = find_candidates(question, library)
         readings = read_best(question, library, found, fuse(found.signals, ranking), reader, _READ, np.inf)
         gold = np.array([is_gold(one, row.article, row.start, row.end) for row in found.rows], bool)
@@ -199,11 +199,11 @@ def _conditional_logit(problems: Sequence[Problem], known: Matrix) -> Matrix:
     return held
 
 
-def _rows(file: str, asked: Sequence[Asked], library: Library, reading: parameters.Weights) -> list[_Row]:
+def _rows(file: str, asked: Sequence[Asked], library: Snapshot, reading: parameters.Weights) -> list[_Row]:
     """What comes of questions; those that find nothing are left out."""
     rows, reader = [], load_reader()
     for one in asked:
-        question = read_question(one.question, library)
+        question = read_question(one.question)
         hits = search(question, library, POOL, reader, reading)
         if hits:
             right = is_gold(one, hits[0].article.id, hits[0].start, hits[0].end)

@@ -8,16 +8,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from index.errors import QuestionError
+from index.storage.analysis import analyse
 from index.storage.rows import Restriction
-
-if TYPE_CHECKING:
-    from index.library import Library
-    from index.storage.lexical import Lexical
 
 MAX_QUESTION_CHARS = 2000
 
@@ -91,7 +87,6 @@ class Question:
 
 def read_question(
     question: str,
-    library: Library,
     since: datetime.date | None = None,
     until: datetime.date | None = None,
     source: str | None = None,
@@ -117,8 +112,8 @@ def read_question(
     restriction = Restriction(since, until, source.strip() or None if source else None)
     quoted = (next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(text))
     phrases = tuple(phrase for phrase in quoted if phrase)
-    words = library.lexical.terms(text)
-    idle, pointing = _analysed(library.lexical, FUNCTION_WORDS), _analysed(library.lexical, _POINTING)
+    words = analyse(text)
+    idle, pointing = _analysed(FUNCTION_WORDS), _analysed(_POINTING)
     terms = dict.fromkeys(word for word in words if word not in idle)
     names = _names(text)
     named = not text.isupper() and any(name not in ("I", "I’m", "I'm") for name in names)
@@ -162,10 +157,10 @@ def _is_text(text: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=4)
-def _analysed(lexical: Lexical, words: str) -> frozenset[str]:
+@cache
+def _analysed(words: str) -> frozenset[str]:
     """Words as the index analyses them."""
-    return frozenset(lexical.terms(words))
+    return frozenset(analyse(words))
 
 
 def fold(text: str) -> str:

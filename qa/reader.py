@@ -172,7 +172,8 @@ def preload_reader() -> None:
     """Begin to open the reader in the background; whoever asks for it then waits for the rest only."""
 
     def load() -> None:
-        with contextlib.suppress(ModelError):  # whoever asks for it is told
+        # Whoever asks for it is told; or nobody does, and the process ends before a thread can be had.
+        with contextlib.suppress(ModelError, RuntimeError):
             load_reader()
 
     # No daemon: a process must not end in the middle of onnxruntime.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from index.storage.analysis import analyse
 from qa.question import Question
 
 if TYPE_CHECKING:
-    from index.library import Library
+    from index.library import Snapshot
 
 NOT_FOUND = "I found no sentence that answers this."
 LEANS = "Each question is taken by itself. Say whom or what this one is about, and it can be answered."
@@ -16,7 +17,7 @@ _SHOWN = 3
 """Words of the question that a reason names, at most."""
 
 
-def why_nothing(question: Question, library: Library) -> str:
+def why_nothing(question: Question, library: Snapshot) -> str:
     """Why not one sentence was found: there are no articles, or none that the restriction or the phrases admit."""
     restriction = question.restriction
     if not library.store.counts()[0]:
@@ -40,7 +41,7 @@ def why_nothing(question: Question, library: Library) -> str:
     return "No sentence has anything to do with this question."
 
 
-def why_not(question: Question, library: Library) -> str:
+def why_not(question: Question, library: Snapshot) -> str:
     """That no sentence was found which answers, and which of the question's words stand in no sentence at all."""
     unknown = _unknown(question, library)
     if not unknown:
@@ -50,8 +51,8 @@ def why_not(question: Question, library: Library) -> str:
     return f"{NOT_FOUND} No sentence mentions {named}."
 
 
-def _unknown(question: Question, library: Library) -> list[str]:
+def _unknown(question: Question, library: Snapshot) -> list[str]:
     """The question's own words, as they were typed, that the index does not know."""
     terms = set(question.terms)
     words = dict.fromkeys(word.strip("?!.,;:\"'“”‘’()[]…") for word in question.text.split())
-    return [word for word in words if terms & set(library.lexical.terms(word)) and not library.lexical.known(word)]
+    return [word for word in words if terms & set(analyse(word)) and not library.lexical.known(word)]

@@ -30,7 +30,7 @@ from qa.question import Question, holds, read_question
 from qa.reader import Reader, Reading, load_reader
 
 if TYPE_CHECKING:
-    from index.library import Library
+    from index.library import Library, Snapshot
 
 CANDIDATES = 20
 """Passages taken from each of the three searches."""
@@ -129,12 +129,13 @@ def retrieve(
             contradicts itself, or ``library`` is neither an index nor a path.
         IndexStateError, ModelError: the index, or the model it was made with, is not there.
     """
-    library = library_to_ask(library)
-    return search(read_question(question, library, since, until, source), library, k, load_reader() if rerank else None)
+    snapshot = library_to_ask(library)
+    parsed = read_question(question, since, until, source)
+    return search(parsed, snapshot, k, load_reader() if rerank else None)
 
 
-def library_to_ask(library: Library | str | os.PathLike[str] | None) -> Library:
-    """The library given, the one at a path, or the default one, with what has been committed until now."""
+def library_to_ask(library: Library | str | os.PathLike[str] | None) -> Snapshot:
+    """The library given, the one at a path, or the default one, as of now: what one question is put to."""
     from index.library import Library, default_library  # late: only asking needs them
 
     if library is None:
@@ -155,7 +156,7 @@ def _opened(path: Path) -> Library:
 
 
 def search(
-    question: Question, library: Library, k: int, reader: Reader | None = None, weights: Weights | None = None
+    question: Question, library: Snapshot, k: int, reader: Reader | None = None, weights: Weights | None = None
 ) -> list[Hit]:
     """The ``k`` best sentences for a question taken apart by ``read_question``, read if a reader is given."""
     if k < 1:
@@ -192,7 +193,7 @@ class Candidates:
     """Their raw scores, shape (n, 5), as ``Signals`` orders them."""
 
 
-def find_candidates(question: Question, library: Library) -> Candidates:
+def find_candidates(question: Question, library: Snapshot) -> Candidates:
     """All sentences of the passages that dense and lexical search find."""
     vector = library.encode_question(question.text)
     lexical, restriction = library.lexical, question.restriction
@@ -230,7 +231,7 @@ def find_candidates(question: Question, library: Library) -> Candidates:
     return Candidates(rows, passages, np.array(signals))
 
 
-def _holds(row: SentenceRow, question: Question, library: Library) -> bool:
+def _holds(row: SentenceRow, question: Question, library: Snapshot) -> bool:
     """Whether a sentence holds the question's phrases."""
     article = library.article(row.article)
     return article is not None and holds(article.text[row.start : row.end], question.phrases)
@@ -243,7 +244,7 @@ def fuse(signals: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
 
 def read_best(
     question: Question,
-    library: Library,
+    library: Snapshot,
     found: Candidates,
     scores: NDArray[np.float64],
     reader: Reader,

@@ -53,7 +53,7 @@ def test_evidence_holds_no_near_copies(library: Library, index_path: Path) -> No
     assert 2 <= len(texts) <= 5
     hits = retrieve("What did the works cost?", library, k=10)
     assert sum("3.4 million" in hit.text for hit in hits) == 2  # retrieve keeps them
-    kept = without_copies(hits, library)
+    kept = without_copies(hits)
     assert kept[0] == hits[0]
     assert len(kept) < len(hits)
 

@@ -139,6 +139,17 @@ def test_what_cannot_be_asked_is_refused_with_a_message(
     assert "Traceback" not in str(refused.value)
 
 
+@pytest.mark.parametrize("k", [-1, 0, 101, 10**30, 2.5, "many", True, None])
+def test_only_one_to_a_hundred_sentences_can_be_asked_for(client: Any, k: object) -> None:
+    with pytest.raises(Exception, match=f"k: {k} sentences cannot be returned; ask for 1 to 100") as refused:
+        client.predict(question=WHO, k=k, api_name="/retrieve")
+    assert "Traceback" not in str(refused.value)
+
+
+def test_as_many_sentences_as_can_be_asked_for_are_returned(client: Any) -> None:
+    assert [len(client.predict(question=WHO, k=k, api_name="/retrieve")) for k in (1, 100)] == [1, 26]
+
+
 def test_only_the_two_endpoints_are_named(client: Any) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
 
@@ -187,16 +198,45 @@ def test_nothing_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 # Starting
 
 
-def test_a_port_in_use_is_said_and_not_traced(own: Site) -> None:
+BUSY = """
+import sys, threading
+import ui.app, ui.examples
+from qa import answer
+from ui.__main__ import main
+
+begun = threading.Event()
+
+def answered(samples, library):
+    for _ in range(40):
+        answer("Which night watchman saw flames above the ticket hall?", library)
+        begun.set()
+    return []
+
+real = ui.app.serve
+def serve(*values, **named):
+    begun.wait()  # the examples are being checked when the port turns out to be taken
+    return real(*values, **named)
+
+ui.examples.answered = answered
+ui.app.serve = serve
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("command", [["-m", "ui"], ["-c", BUSY]], ids=["as it comes", "while examples are checked"])
+def test_a_port_in_use_is_said_with_the_way_out_and_nothing_else(command: list[str], own: Site, root: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = str(taken.getsockname()[1])
-        done = start("--port", port, "--index", str(own.library.path))
+        port = taken.getsockname()[1]
+        named = ["--port", str(port), "--index", str(own.library.path)]
+        done = subprocess.run(
+            [sys.executable, *command, *named], cwd=root, capture_output=True, text=True, timeout=120, check=False
+        )
 
-    assert done.returncode == 1
-    assert f"Port {port} on 127.0.0.1 cannot be used; take another with --port." in done.stderr
-    assert "Traceback" not in done.stderr
+    advice = f"Take another: make chat PORT={port + 1}, or python -m ui --port {port + 1}"
+    assert done.stderr == f"Port {port} on 127.0.0.1 cannot be used. {advice}\n"
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_a_missing_index_is_said_with_what_to_run(tmp_path: Path) -> None:

@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from index import BuildReport, add, add_text, build, open_index, remove, verify
-from index.builder import PathLike
+from index.builder import PathLike, index_articles
 from index.encoding import loading
 from index.encoding.encoder import TokenEncoder
 from index.encoding.recipe import FOLDER
 from index.encoding.windows import PassageText, PassageVectors
 from index.errors import ArticleError, ClippingsError, IndexBusyError, IndexStateError, ModelError
 from index.library import Library
+from index.reading import articles, files
+from index.reading.articles import parse_article
 from index.storage.locking import BuildLock
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
@@ -458,8 +460,6 @@ def test_adding_needs_an_index(tmp_path: Path) -> None:
     ],
 )
 def test_a_pasted_text_gets_a_name_that_can_only_be_a_file_of_the_folder(title: str, name: str, tmp_path: Path) -> None:
-    from index.reading import files
-
     corpus = tmp_path / "corpus"
     text = "The ferry Skua sank off Port Ansel. Nine sailors were saved."
     data = files.compose(text, title)
@@ -511,10 +511,11 @@ def test_a_pasted_text_that_is_there_already_is_not_kept(corpus: Path, index_pat
         0,
         ["the same text as bridge.txt, which is in the index; delete one of the two."],
     )
-    report = add_text("Word. " * 700_000, index_path, title="Too long")
-    assert [why for _, why in report.skipped] == [
-        "Too-long.txt: 4.2 MB is more than an article's 4 MB; split it into one file per article."
-    ]
+    with pytest.raises(ArticleError) as caught:
+        add_text("Word. " * 700_000, index_path, title="Too long")
+    assert str(caught.value) == (
+        "The pasted text: 4.2 MB is more than an article's 4 MB; split it into one file per article."
+    )
     assert files_in(corpus) == ["bridge.txt", "harvest.txt"]
 
 
@@ -543,6 +544,221 @@ def test_a_name_that_the_index_does_not_hold_is_reported(corpus: Path, index_pat
     assert (tmp_path / "outside.txt").is_file()
     (corpus / "bridge.txt").unlink()
     assert remove(["bridge.txt"], index_path).removed == 1
+
+
+# What a library fails on
+
+STORM = "The storm\n\nThe storm tore off nine roofs. Nobody was hurt.\n"
+TROUBLE = "The trouble\n\nThe gargoyle fell. It hit nobody.\n"
+SAID = "a library fails on this text ({}); leave out what is unusual in it, and add it again."
+
+
+class PanicException(BaseException):
+    """As a library in Rust panics: no Exception."""
+
+
+@pytest.fixture(params=["splitting", "encoding", "reading"])
+def failing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A library that fails on every text with a gargoyle in it; what an ArticleError says of that."""
+    import sentencex
+
+    boundaries, encode, header = (
+        sentencex.get_sentence_boundaries,
+        TokenEncoder.encode_passages,
+        articles._read_header,
+    )
+
+    def split(language: str, text: str) -> Any:
+        if "gargoyle" in text:
+            raise PanicException("byte index 16 is not\na char boundary")
+        return boundaries(language, text)
+
+    def encode_passages(self: TokenEncoder, passages: list[PassageText]) -> list[PassageVectors]:
+        if any("gargoyle" in passage.text for passage in passages):
+            raise RuntimeError
+        return encode(self, passages)
+
+    def read_header(text: str) -> Any:
+        if "gargoyle" in text:
+            raise RecursionError("maximum recursion depth exceeded")
+        return header(text)
+
+    if request.param == "splitting":
+        monkeypatch.setattr(sentencex, "get_sentence_boundaries", split)
+        return SAID.format("PanicException: byte index 16 is not")
+    if request.param == "encoding":
+        monkeypatch.setattr(TokenEncoder, "encode_passages", encode_passages)
+        return SAID.format("RuntimeError")
+    monkeypatch.setattr(articles, "_read_header", read_header)
+    return SAID.format("RecursionError: maximum recursion depth exceeded")
+
+
+def test_an_article_that_a_library_fails_on_is_skipped_and_the_rest_is_built(
+    failing: str, corpus: Path, tmp_path: Path
+) -> None:
+    write(corpus, gargoyle=TROUBLE, storm=STORM)
+    told: list[tuple[int, int, str]] = []
+    report = build(corpus, tmp_path / "index", progress=lambda *what: told.append(what))
+
+    assert counts(report) == (3, 0, 0, 0, 1)
+    assert report.skipped == [("gargoyle.txt", f"gargoyle.txt: {failing}")]
+    assert paths(tmp_path / "index") == ["bridge.txt", "harvest.txt", "storm.txt"]
+    assert sorted(name for _, _, name in told) == ["bridge.txt", "gargoyle.txt", "harvest.txt", "storm.txt"]
+    assert [(done, total) for done, total, _ in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert found("What did the storm do?", tmp_path / "index", k=1) == ["The storm tore off nine roofs."]
+    assert (corpus / "gargoyle.txt").read_text() == TROUBLE
+    assert counts(build(corpus, tmp_path / "index")) == (0, 0, 0, 3, 1)
+    problems = verify(tmp_path / "index").problems
+    assert [problem for problem in problems if not problem.startswith("gargoyle.txt is not in the index.")] == []
+
+
+def test_an_article_that_becomes_one_that_a_library_fails_on_leaves_the_index(
+    failing: str, corpus: Path, index_path: Path
+) -> None:
+    write(corpus, bridge=TROUBLE)
+    report = add(corpus / "bridge.txt", index_path)
+    assert counts(report) == (0, 0, 1, 0, 1)
+    assert report.skipped == [("bridge.txt", f"bridge.txt: {failing}")]
+    assert paths(index_path) == ["harvest.txt"]
+    assert (corpus / "bridge.txt").read_text() == TROUBLE
+
+
+def test_an_added_article_that_a_library_fails_on_is_not_kept_and_the_others_are(
+    failing: str, corpus: Path, index_path: Path, tmp_path: Path
+) -> None:
+    out = write(tmp_path / "out", gargoyle=TROUBLE, storm=STORM)
+    report = add([out / "gargoyle.txt", out / "storm.txt"], index_path)
+    assert counts(report) == (1, 0, 0, 0, 1)
+    assert [why for _, why in report.skipped] == [f"gargoyle.txt: {failing}"]
+    assert paths(index_path) == ["bridge.txt", "harvest.txt", "storm.txt"]
+    assert files_in(corpus) == ["bridge.txt", "harvest.txt", "storm.txt"]
+    assert files_in(out) == ["gargoyle.txt", "storm.txt"]
+
+
+def test_a_pasted_text_that_a_library_fails_on_is_not_kept(failing: str, corpus: Path, index_path: Path) -> None:
+    try:
+        said = [why for _, why in add_text(TROUBLE, index_path, title="Gargoyle").skipped]
+    except ArticleError as error:
+        said = [str(error)]
+    assert [why.partition(": ")[2] for why in said] == [failing]
+    assert files_in(corpus) == ["bridge.txt", "harvest.txt"]
+    assert counts(build(corpus, index_path)) == (0, 0, 0, 2, 0)
+
+
+def test_the_text_that_made_the_splitter_panic_is_indexed(corpus: Path, index_path: Path) -> None:
+    text = "The plan\n\nThey chose plan B\u00a0. It worked by noon.\n"
+    assert counts(add_text(text, index_path)) == (1, 0, 0, 0, 0)
+    library = open_index(index_path)
+    hit = retrieve("When did it work?", library, k=1)[0]
+    library.close()
+    assert (hit.text, hit.start) == ("It worked by noon.", hit.article.text.index("It worked"))
+    assert verify(index_path).problems == []
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, MemoryError, ModelError("The model is gone.")])
+def test_what_is_not_an_articles_fault_ends_the_build_and_leaves_no_file(
+    trouble: Any, corpus: Path, index_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise trouble
+
+    out = write(tmp_path / "out", ferry=FERRY, storm=STORM)
+    monkeypatch.setattr(TokenEncoder, "encode_passages", fail)
+    expected = trouble if isinstance(trouble, type) else type(trouble)
+    for act in (
+        lambda: add([out / "ferry.txt", out / "storm.txt"], index_path),
+        lambda: add_text(FERRY, index_path, title="Ferry"),
+    ):
+        with pytest.raises(expected):
+            act()
+        assert files_in(corpus) == ["bridge.txt", "harvest.txt"]
+    assert paths(index_path) == ["bridge.txt", "harvest.txt"]
+
+
+def test_of_each_file_is_said_one_thing(corpus: Path, tmp_path: Path) -> None:
+    remark = "first line: '2021-02-30' is no date; write it as YYYY-MM-DD. Kept without a date."
+    text = "date 2021-02-30 A day that is none\n\nThe calendar was wrong.\n"
+    write(corpus, a=text, b=text, empty="")
+    for unchanged in (False, True):
+        report = build(corpus, tmp_path / "index")
+        assert (report.unchanged > 0) is unchanged
+        assert report.warnings == [("a.txt", remark)]
+        assert [name for name, _ in report.skipped] == ["b.txt", "empty.txt"]
+
+
+# Of one addition
+
+
+def test_what_is_added_is_parsed_once(
+    corpus: Path, index_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    real = articles._parse
+
+    def parse(data: bytes, name: str) -> Any:
+        parsed.append(name)
+        return real(data, name)
+
+    monkeypatch.setattr(articles, "_parse", parse)
+    out = write(tmp_path / "out", ferry=FERRY)
+    assert add(out / "ferry.txt", index_path).paths == ["ferry.txt"]
+    assert add(out / "ferry.txt", index_path).unchanged == 1
+    assert add_text(STORM, index_path, title="Storm").paths == ["Storm.txt"]
+    write(corpus, own="Mine\n\nMy own words.\n")
+    assert add(corpus / "own.txt", index_path).paths == ["own.txt"]
+    assert parsed == ["ferry.txt", "ferry.txt", "The pasted text", "own.txt"]
+    assert paths(index_path) == ["Storm.txt", "bridge.txt", "ferry.txt", "harvest.txt", "own.txt"]
+
+
+DYING = """
+import os, signal, sys
+os.link = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from index import add
+add(sys.argv[1], sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("then", ["build", "add"])
+def test_what_a_killed_addition_leaves_in_the_folder_is_swept(
+    then: str, corpus: Path, index_path: Path, tmp_path: Path, root: Path
+) -> None:
+    out = write(tmp_path / "out", ferry=FERRY)
+    killed = subprocess.run([sys.executable, "-c", DYING, out / "ferry.txt", index_path], cwd=root, check=False)
+    assert killed.returncode == -9
+    (left,) = corpus.glob(".*.tmp")
+    other = corpus / ".notes.tmp"
+    other.write_text("mine")
+    os.utime(other, (0, 0))
+
+    def act() -> None:
+        build(corpus, index_path) if then == "build" else add(out / "ferry.txt", index_path)
+
+    act()
+    assert left.read_text() == FERRY  # another index of the same folder might be writing it
+    os.utime(left, (time.time() - files.STALE_SECONDS - 60,) * 2)
+    act()
+    assert sorted(corpus.glob(".*")) == [other]
+
+
+def test_a_copy_that_cannot_be_written_leaves_nothing(
+    corpus: Path, index_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    out = write(tmp_path / "out", ferry=FERRY)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        add(out / "ferry.txt", index_path)
+    assert files_in(corpus) == ["bridge.txt", "harvest.txt"]
+
+
+def test_articles_that_are_no_files_can_be_indexed(tmp_path: Path) -> None:
+    given = [parse_article(text.encode(), name) for name, text in (("a", FERRY), ("b", STORM))]
+    assert counts(index_articles(given, tmp_path, tmp_path / "index")) == (2, 0, 0, 0, 0)
+    assert counts(index_articles(given, tmp_path, tmp_path / "index")) == (0, 0, 0, 2, 0)
+    assert paths(tmp_path / "index") == ["a", "b"]
+    assert found("What did the storm do?", tmp_path / "index", k=1) == ["The storm tore off nine roofs."]
 
 
 # Several at once

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from index.storage import lexical as module
+from index.storage.analysis import analyse
 from index.storage.lexical import Lexical, catch_up
 from index.storage.rows import Restriction, TextRow
 from index.storage.store import Store
@@ -50,7 +51,7 @@ def small() -> Lexical:
 
 def okapi(texts: dict[int, str], terms: Sequence[str], lexical: Lexical) -> dict[int, float]:
     """BM25 written down from the formula: k1 = 1.2, b = 0.75."""
-    words = {id_: lexical.terms(text) for id_, text in texts.items()}
+    words = {id_: analyse(text) for id_, text in texts.items()}
     average = sum(map(len, words.values())) / len(words)
     scores: dict[int, float] = {}
     for term in terms:
@@ -66,7 +67,7 @@ def okapi(texts: dict[int, str], terms: Sequence[str], lexical: Lexical) -> dict
 
 @pytest.mark.parametrize("question", ["bridge", "the river", "mayor frost plum", "nothing known here", "bridge bridge"])
 def test_scores_are_okapi_bm25(question: str, small: Lexical) -> None:
-    terms = small.terms(question)
+    terms = analyse(question)
     expected = okapi(TEXTS, terms, small)
 
     assert small.search_sentences(terms, 10, ANY) == pytest.approx(expected, rel=1e-5)
@@ -78,11 +79,11 @@ def test_scores_are_okapi_bm25(question: str, small: Lexical) -> None:
 
 
 def test_the_best_come_first_and_no_more_than_asked_for(small: Lexical) -> None:
-    found = small.search_sentences(small.terms("bridge mayor"), 3, ANY)
+    found = small.search_sentences(analyse("bridge mayor"), 3, ANY)
 
     assert list(found) == sorted(found, key=lambda id_: -found[id_])
-    assert len(small.search_sentences(small.terms("bridge mayor"), 1, ANY)) == 1
-    assert list(small.search_sentences(small.terms("bridge"), 1, ANY)) == [12]
+    assert len(small.search_sentences(analyse("bridge mayor"), 1, ANY)) == 1
+    assert list(small.search_sentences(analyse("bridge"), 1, ANY)) == [12]
 
 
 def test_the_rarity_of_a_word_is_that_of_the_formula(small: Lexical) -> None:
@@ -98,7 +99,7 @@ def test_the_rarity_of_a_word_is_that_of_the_formula(small: Lexical) -> None:
     [("Vucic", 13), ("VUČIĆ", 13), ("vučić’s", 13), ("destroying", 14), ("blossoms", 14), ("METRE", 11)],
 )
 def test_accents_case_and_endings_do_not_matter(asked: str, id_: int, small: Lexical) -> None:
-    assert list(small.search_sentences(small.terms(asked), 5, ANY)) == [id_]
+    assert list(small.search_sentences(analyse(asked), 5, ANY)) == [id_]
     assert small.known(asked)
 
 
@@ -132,7 +133,7 @@ def test_a_phrase_is_its_words_in_their_order(phrase: str, found: list[int], sma
     ],
 )
 def test_what_people_type_never_raises(raw: str, small: Lexical) -> None:
-    terms = small.terms(raw)
+    terms = analyse(raw)
 
     assert set(small.search_sentences(terms, 5, ANY)) <= set(TEXTS)
     assert set(small.search_passages(terms, 5, ANY)) <= set(TEXTS)
@@ -193,7 +194,7 @@ def test_an_index_opened_again_holds_what_was_committed(tmp_path: Path) -> None:
     again = Lexical(tmp_path / "lexical")
 
     assert (again.generation, again.last_passage, again.last_sentence, again.counts) == (1, 15, 15, (5, 5))
-    assert list(again.search_sentences(again.terms("Vučić"), 5, ANY)) == [13]
+    assert list(again.search_sentences(analyse("Vučić"), 5, ANY)) == [13]
     assert json.loads((tmp_path / "lexical" / "state.json").read_text()) == {
         "format": 1,
         "generation": 1,
@@ -217,7 +218,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def texts_found(lexical: Lexical, store: Store, word: str) -> list[str]:
-    ids = lexical.search_sentences(lexical.terms(word), 9, ANY)
+    ids = lexical.search_sentences(analyse(word), 9, ANY)
     return [row.text for row in store.sentences_after(0) if row.id in ids]
 
 
@@ -341,7 +342,7 @@ def test_after_many_removals_scores_are_as_if_the_removed_had_never_been(store: 
     catch_up(lexical, store)
 
     left = {row.id: row.text for row in store.sentences_after(0)}
-    terms = lexical.terms("the river")
+    terms = analyse("the river")
     assert len(left) == 5
     assert lexical.search_sentences(terms, 9, ANY) == pytest.approx(okapi(left, terms, lexical), rel=1e-5)
 
@@ -384,7 +385,7 @@ from index.storage.rows import Restriction
 lexical = Lexical(Path(sys.argv[1]))
 for word in sys.stdin:
     lexical.reload()
-    found = lexical.search_sentences(lexical.terms(word), 9, Restriction())
+    found = lexical.search_sentences(analyse(word), 9, Restriction())
     print(lexical.generation, sorted(found), flush=True)
 """
 

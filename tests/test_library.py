@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +20,9 @@ from index import add, build, default_library, open_index, remove
 from index.builder import encode
 from index.errors import IndexStateError, ModelError
 from index.library import Library
-from index.reading.articles import read_article
+from index.reading.articles import Article, read_article
+from index.reading.passages import split_sentences
+from index.storage.analysis import analyse
 from index.storage.database import FILE
 from index.storage.lexical import Lexical, catch_up
 from index.storage.locking import BuildLock
@@ -100,7 +104,7 @@ def test_a_store_ahead_of_tantivy_is_caught_up_with(library: Library, corpus: Pa
 
     assert texts("Which ferry sank?", library)[0] == SKUA
     assert library.lexical.generation == library.generation
-    assert list(library.lexical.search_sentences(library.lexical.terms("plum"), 9, ANY)) == []
+    assert list(library.lexical.search_sentences(analyse("plum"), 9, ANY)) == []
     assert library.lexical.counts == library.store.counts()[1:]
 
 
@@ -173,6 +177,149 @@ def test_the_encoder_is_loaded_once_and_must_be_the_one_the_index_was_made_with(
     other.close()
 
 
+# Another index in the place of the one that is open
+
+
+def built_anew(corpus: Path, index: Path, **articles: str) -> None:
+    """Put an index of other articles, numbered from 1 again, in the place of the one that is there."""
+    (index / FILE).unlink()
+    for path in corpus.iterdir():
+        path.unlink()
+    write(corpus, **articles)
+    build(corpus, index)
+
+
+def in_another_thread(act: Callable[[], object]) -> None:
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("step", ["sentences_of", "passage_rows", "passages_holding"])
+def test_a_question_in_flight_is_put_to_one_index(
+    step: str, library: Library, corpus: Path, index_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(Store, step)
+    flights: list[str] = []
+
+    def then_replaced(self: Store, ids: list[int]) -> object:
+        found = real(self, ids)
+        if not flights:  # within the first question, another thread takes up another index
+            flights.append(step)
+            built_anew(corpus, index_path, bridge=FERRY, harvest=BRIDGE)
+            in_another_thread(library.follow)
+        return found
+
+    monkeypatch.setattr(Store, step, then_replaced)
+    hits = retrieve("Who is the mayor?", library)
+    said = "Engineers replaced 212 of its\nblocks, the mayor, Ana Vukić, said."
+    start = BRIDGE.index(said)
+    assert (hits[0].article.path, hits[0].article.text, hits[0].start, hits[0].text) == (
+        "bridge.txt",
+        BRIDGE,
+        start,
+        said,
+    )
+    assert flights == [step]
+    assert [hit.article.text for hit in retrieve("Which ferry sank?", library, k=1)] == [FERRY]
+    assert library.articles()[0].path == "harvest.txt"
+
+
+@pytest.mark.model
+def test_questions_asked_while_an_index_is_built_anew_are_put_to_one_of_the_two(tmp_path: Path) -> None:
+    towns = {"even": "Ansel Brno Cairo Delhi".split(), "odd": "Essen Faro Graz Haifa Izmir Jena".split()}
+    texts = {
+        turn: {
+            f"story{n}": f"{'News. ' * n}From {town}\n\nA red parcel came to {town}. {'It rained. ' * n}All is well."
+            for n, town in enumerate(names, start=1)
+        }
+        for turn, names in towns.items()
+    }
+    corpus, index = write(tmp_path / "corpus", **texts["even"]), tmp_path / "index"
+    build(corpus, index)
+    library = open_index(index)
+    done = threading.Event()
+    wrong: list[str] = []
+    asked = [0] * 4
+
+    def is_whole(article: Article, start: int, end: int) -> bool:
+        spans = [(s.start, s.end) for s in split_sentences(article.text, article.body_start)]
+        return (start, end) in spans and article.text in [text for turn in texts.values() for text in turn.values()]
+
+    def ask(n: int) -> None:
+        while not done.is_set() or not asked[n]:
+            try:
+                hits = retrieve("To which town did a parcel come?", library, k=20, rerank=False)
+            except Exception as error:  # noqa: BLE001 - whatever a thread raises is what this test looks for
+                wrong.append(repr(error))
+            else:
+                wrong.extend(repr(hit) for hit in hits if not is_whole(hit.article, hit.start, hit.end))
+                turns = {turn for hit in hits for turn in texts if hit.article.text in texts[turn].values()}
+                wrong.extend([f"a mixture: {turns}"] if len(turns) > 1 else [])
+            asked[n] += 1
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for turn in ("odd", "even") * 3:
+            built_anew(corpus, index, **texts[turn])
+            library.follow()
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+    assert min(asked) > 0
+    assert {hit.article.text for hit in retrieve("parcel", library, k=20)} == set(texts["even"].values())
+    library.close()
+
+
+def test_another_index_of_as_many_changes_is_another_generation(opened: Library, store: Store) -> None:
+    before = opened.generation
+    shutil.rmtree(store.directory)
+    other = new_store(store.directory.parent)
+    other.apply([encoded("new.txt", "Something new.")])
+    assert opened.generation != before
+    assert [info.path for info in opened.articles()] == ["new.txt"]
+    assert opened.follow().generation == other.generation == store.generation == 1
+
+
+def test_a_thread_never_reads_another_file_than_the_one_that_was_opened(store: Store) -> None:
+    read: list[list[str]] = []
+
+    def paths() -> None:
+        read.append([info.path for info in store.articles()])
+
+    paths()
+    for path in store.directory.glob(f"{FILE}*"):
+        path.unlink()
+    in_another_thread(paths)
+    assert not (store.directory / FILE).exists()
+    new_store(store.directory.parent).apply([encoded("new.txt", "Something new.")])
+    in_another_thread(paths)
+    assert read == [["harvest.txt", "ferry.txt"]] * 3
+
+
+def test_a_store_made_anew_does_not_take_up_what_the_old_one_left(store: Store) -> None:
+    assert (store.directory / f"{FILE}-wal").stat().st_size > 0
+    (store.directory / FILE).unlink()
+    assert new_store(store.directory.parent).articles() == []
+
+
+def test_a_lexical_index_takes_up_nothing_by_itself(opened: Library, store: Store) -> None:
+    asked = opened.follow()
+    folder = store.directory / "lexical"
+    shutil.rmtree(folder)
+    other = new_store(store.directory / "other")
+    other.apply([encoded("new.txt", "Something unheard of.")])
+    catch_up(Lexical(folder), other)
+    time.sleep(1.0)  # tantivy would look every half second
+    assert asked.lexical.known("skua")
+    assert not asked.lexical.known("unheard")
+
+
 # Without a model: vectors made up by hand
 
 
@@ -196,7 +343,7 @@ def axis(number: int) -> np.ndarray:
 def test_opening_loads_no_model_and_fills_both_indexes(opened: Library) -> None:
     assert opened.search_dense(axis(0), 1, ANY) == {1: 1.0}
     assert opened.search_dense(axis(0), 9, Restriction(source="test post")) == {2: 0.0, 3: 0.0}
-    assert list(opened.lexical.search_sentences(opened.lexical.terms("skua"), 9, ANY)) == [1]
+    assert list(opened.lexical.search_sentences(analyse("skua"), 9, ANY)) == [1]
     assert opened.lexical.counts == opened.store.counts()[1:]
     assert len(opened.dense) == 3
     assert opened.corpus == opened.path.parent / "corpus"
@@ -238,12 +385,12 @@ def test_a_lexical_folder_deleted_under_an_open_library_is_made_again_at_the_nex
     by: str, opened: Library, store: Store
 ) -> None:
     shutil.rmtree(store.directory / "lexical")
-    assert list(opened.lexical.search_sentences(opened.lexical.terms("skua"), 9, ANY)) == [1]
+    assert list(opened.lexical.search_sentences(analyse("skua"), 9, ANY)) == [1]
     store.apply([encoded("new.txt", "Something unheard of.")])
     if by == "the builder":
         catch_up(Lexical(store.directory / "lexical"), store)
     opened.follow()
-    assert len(opened.lexical.search_sentences(opened.lexical.terms("unheard"), 9, ANY)) == 1
+    assert len(opened.lexical.search_sentences(analyse("unheard"), 9, ANY)) == 1
     assert opened.lexical.counts == store.counts()[1:]
     again = open_index(store.directory)
     assert again.lexical.counts == store.counts()[1:]

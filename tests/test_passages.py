@@ -30,6 +30,17 @@ def test_the_zone_of_a_time_goes_on_with_its_sentence() -> None:
     assert sentences(" ".join(said)) == said
 
 
+WIDE_SPACES = [char for char in map(chr, range(0x80, 0x11_0000)) if char.isspace()]
+
+
+@pytest.mark.parametrize("space", WIDE_SPACES, ids=ascii)
+def test_any_white_space_before_a_full_stop_is_taken_like_a_plain_one(space: str) -> None:
+    text = f"They\u00a0chose{space}plan B{space}. It{space}worked."
+    found = [(s.start, s.end) for s in split_sentences(text)]
+    assert found == [(s.start, s.end) for s in split_sentences(text.replace(space, " ").replace("\u00a0", " "))]
+    assert sentences(text)[-1].endswith(f"It{space}worked.")
+
+
 def test_captions_subheadings_and_fragments_are_sentences_of_their_own() -> None:
     text = (
         "They reject the authority of the government. the capital of Kosovo, Pristina.\n\n"

@@ -14,7 +14,7 @@ Read = Callable[[str], Question]
 
 @pytest.fixture
 def read(shipped: Library) -> Read:
-    return lambda text: read_question(text, shipped)
+    return read_question
 
 
 KINDS = [

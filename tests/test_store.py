@@ -349,7 +349,7 @@ try:
     sys.exit("this folder can be written")
 except PermissionError:
     pass
-found = library.lexical.search_sentences(library.lexical.terms("ferry"), 5, Restriction())
+found = library.lexical.search_sentences(analyse("ferry"), 5, Restriction())
 rows, _ = library.store.sentences_of(library.store.passages_of(1))
 article = library.article(1)
 print([article.text[row.start:row.end] for row in rows if row.id in found])

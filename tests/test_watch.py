@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from index import build
+from index import build, open_index
 from index.errors import ClippingsError
-from index.watching import may_matter, watching
+from index.watching import catch_up, may_matter, watching
 from tests.browser_support import ARTICLES, BRIDGE, CHEESE, FIRE, serving, write_corpus
 from ui.examples import Examples, Sample, answered, read_samples
 
@@ -62,7 +62,7 @@ def test_the_watcher_waits_for_a_folder_that_is_missing(tmp_path: Path) -> None:
 def test_the_watcher_survives_what_the_builder_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         calls.append(1)
         raise ClippingsError("Another process is writing.")
 
@@ -72,20 +72,86 @@ def test_the_watcher_survives_what_the_builder_refuses(tmp_path: Path, monkeypat
         assert wait_until(lambda: len(calls) >= 5)
 
 
-def test_the_watcher_survives_what_nobody_foresaw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    troubles = [ValueError("nobody foresaw this")]
+class Panic(BaseException):
+    """As a library in Rust panics: no Exception."""
 
-    def build_or_fail(*paths: Path) -> object:
+
+def test_the_watcher_survives_what_nobody_foresaw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    troubles = [ValueError("nobody foresaw this"), Panic("nor this"), SystemExit(1)]
+
+    def build_or_fail(*paths: Path, **named: Any) -> object:
         if troubles:
-            raise troubles.pop()
-        return build(*paths)
+            raise troubles.pop(0)
+        return build(*paths, **named)
 
+    monkeypatch.setattr("index.watching.RETRY_SECONDS", 0.01)
     with serving(tmp_path, {"fire.txt": FIRE}) as served:
         monkeypatch.setattr("index.watching.build", build_or_fail)
         with watching(served.corpus, served.library.path):
             assert wait_until(lambda: not troubles)
             (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
             assert wait_until(lambda: len(served.library.articles()) == 2)
+    said = "The corpus folder changed, but following it failed; trying again"
+    assert [record.message for record in caplog.records if record.exc_info] == [said] * 3
+
+
+def test_the_watcher_survives_what_watching_fails_on_and_says_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import watchfiles
+
+    real, calls = watchfiles.watch, []
+
+    def watch(*paths: Any, **named: Any) -> Any:
+        calls.append(1)
+        if len(calls) < 5:
+            raise Panic("no watches left")
+        return real(*paths, **named)
+
+    monkeypatch.setattr(watchfiles, "watch", watch)
+    monkeypatch.setattr("index.watching.RETRY_SECONDS", 0.01)
+    with serving(tmp_path, {"fire.txt": FIRE}, watched=True) as served:
+        (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
+        assert wait_until(lambda: len(served.library.articles()) == 2)
+    said = f"{served.corpus} is not being followed (no watches left); trying again"
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [said]
+
+
+def test_the_watcher_leaves_out_what_a_library_fails_on_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import sentencex
+
+    real = sentencex.get_sentence_boundaries
+
+    def boundaries(language: str, text: str) -> Any:
+        if "gargoyle" in text:
+            raise Panic("byte index 16")
+        return real(language, text)
+
+    monkeypatch.setattr(sentencex, "get_sentence_boundaries", boundaries)
+    with serving(tmp_path, {"fire.txt": FIRE}, watched=True) as served:
+        (served.corpus / "gargoyle.txt").write_text("The gargoyle fell. It hit nobody.\n")
+        assert wait_until(lambda: "gargoyle" in caplog.text)
+        (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
+        assert wait_until(lambda: len(served.library.articles()) == 2)
+        assert {row.path for row in served.library.articles()} == {"cheese.md", "fire.txt"}
+    (warned,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warned.startswith("Left out: gargoyle.txt: a library fails on this text (Panic: byte index 16); ")
+
+
+def test_a_watcher_that_is_to_stop_does_not_finish_its_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.builder._BATCH_CHARS", 1)  # every article is a transaction
+    stop = threading.Event()
+    stop.set()
+    corpus = write_corpus(tmp_path / "corpus", ARTICLES)
+    assert not catch_up(corpus, tmp_path / ".index", stop, set())
+    assert catch_up(corpus, tmp_path / ".index", threading.Event(), set())
+    library = open_index(tmp_path / ".index")
+    assert {row.path for row in library.articles()} == set(ARTICLES)
+    library.close()
 
 
 @pytest.mark.parametrize(

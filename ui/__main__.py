@@ -37,9 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
         from ui.app import create_app, serve  # late: gradio takes seconds, and an error above should not
 
         following = contextlib.nullcontext() if library.store.exported else watching(library.corpus, library.path)
-        with following:
-            app = create_app(library)
-            url = serve(app, options.host, options.port, wait=False)
+        app = create_app(library)
+        url = serve(app, options.host, options.port, wait=False)
+        with following:  # only now: where the port is taken, nothing has been begun
             print(f"Clippings is at {url} (Ctrl+C stops it)", flush=True)
             app.block_thread()
     except ModuleNotFoundError as error:

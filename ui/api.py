@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from index.errors import ClippingsError
+from index.errors import ClippingsError, QuestionError
 from qa import answer, retrieve
 from ui.desk import parse_day
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from index.library import Library
 
 MAX_HITS = 100
+"""Sentences that /retrieve returns, at most."""
 
 
 def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable[..., list[dict[str, Any]]]]:
@@ -36,12 +37,12 @@ def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable
         return said.to_dict()
 
     def find(question: str, k: int = 5, since: str = "", until: str = "", source: str = "") -> list[dict[str, Any]]:
-        """The sentences that come nearest to the question, best first; dates are YYYY-MM-DD."""
+        """The sentences that come nearest to the question, best first, 1 to 100 of them; dates are YYYY-MM-DD."""
         try:
             hits = retrieve(
                 question,
                 library,
-                k=max(1, min(int(k), MAX_HITS)),
+                k=_how_many(k),
                 since=parse_day(since, "since"),
                 until=parse_day(until, "until"),
                 source=source or None,
@@ -51,3 +52,10 @@ def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable
         return [hit.to_dict() for hit in hits]
 
     return ask, find
+
+
+def _how_many(k: object) -> int:
+    """How many sentences are asked for. Raises QuestionError on anything but a whole number from 1 to ``MAX_HITS``."""
+    if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MAX_HITS:
+        raise QuestionError(f"k: {str(k)[:40]} sentences cannot be returned; ask for 1 to {MAX_HITS}.")
+    return k

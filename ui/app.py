@@ -233,7 +233,11 @@ def serve(app: gr.Blocks, host: str = "127.0.0.1", port: int = 7860, *, wait: bo
             max_file_size=MAX_UPLOAD,
         )
     except OSError as error:
-        raise PortError(f"Port {port} on {host} cannot be used; take another with --port.") from error
+        other = port + 1 if port < 65535 else port - 1
+        raise PortError(
+            f"Port {port} on {host} cannot be used. Take another: make chat PORT={other}, "
+            f"or python -m ui --port {other}"
+        ) from error
     return str(url)
 
 

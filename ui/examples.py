@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,40 +58,32 @@ class Examples:
     def __init__(self, library: Library, samples: list[Sample] | None = None) -> None:
         self._library = library
         self._samples = read_samples() if samples is None else samples
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._newest: int | None = None
         self._questions: tuple[str, ...] = ()
-        # One for good: a thread for every change would open a connection to the store for every change.
-        self._worker: threading.Thread | None = None
+        # One thread for good: one for every change would open a connection to the store for every change. And no
+        # daemon, which a ThreadPoolExecutor's are not: a process must not end in the middle of onnxruntime.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="examples")
 
     def current(self) -> tuple[str, ...]:
         """The questions known to be answered; a check is begun if the library has changed since the last."""
         generation = self._library.generation
-        with self._changed:
+        with self._lock:
             if self._newest != generation:
                 self._newest = generation
-                self._changed.notify()
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="examples", daemon=True)
-                self._worker.start()
+                with suppress(RuntimeError):  # the process is about to end
+                    self._worker.submit(self._check, generation)
             return self._questions
 
-    def _work(self) -> None:
-        """Check the newest generation whenever there is one; those that came and went meanwhile are left out."""
-        checked: int | None = None
-        while True:
-            with self._changed:
-                while self._newest == checked:
-                    self._changed.wait()
-                checked = self._newest
-            questions = self._check()
-            with self._changed:
-                if self._newest == checked:
-                    self._questions = questions
-
-    def _check(self) -> tuple[str, ...]:
+    def _check(self, generation: int) -> None:
+        """Check the examples of a generation, unless it is no longer the newest."""
+        if generation != self._newest:
+            return
+        questions: tuple[str, ...] = ()
         try:
-            return tuple(answered(self._samples, self._library))
+            questions = tuple(answered(self._samples, self._library))
         except Exception as error:  # noqa: BLE001 - a courtesy; the person's own question will show the error
             log.debug("No examples: %s", error)
-            return ()
+        with self._lock:
+            if generation == self._newest:
+                self._questions = questions

@@ -203,7 +203,7 @@ def _windows_of(article: Article) -> list[tuple[int, int]]:
 def _near(question: str, library: Library) -> Iterator[tuple[Article, tuple[int, int]]]:
     """The 12 passages of the best sentences by the fused score."""
     seen: set[tuple[int | None, tuple[int, int]]] = set()
-    for hit in search(read_question(question, library), library, 60):
+    for hit in search(read_question(question), library.follow(), 60):
         key = hit.article.id, hit.passage
         if key not in seen and len(seen) < 12:
             seen.add(key)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import ArticleError
+from index.errors import ArticleError, blamed_on
 
 SUFFIXES = (".txt", ".md")
 _ENCODINGS = (
@@ -116,6 +116,11 @@ def read_article(path: Path, name: str | None = None) -> Article:
             name in none. The message names the file and what would help.
     """
     name = name if name is not None else path.name
+    return parse_article(read_bytes(path, name), name)
+
+
+def read_bytes(path: Path, name: str) -> bytes:
+    """The bytes of one article file. Raises ArticleError as ``read_article`` does."""
     shown = name.encode("utf-8", "backslashreplace").decode()
     if shown != name:
         raise ArticleError(f"{shown}: the file's name is not in UTF-8; give it another.")
@@ -123,20 +128,28 @@ def read_article(path: Path, name: str | None = None) -> Article:
         if not path.is_file():
             why = "the link points to nothing" if path.is_symlink() and not path.exists() else "there is no such file"
             raise ArticleError(f"{name}: {why}.")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ArticleError(
-                f"{name}: {size / 1e6:.1f} MB is more than an article's {MAX_BYTES / 1e6:.0f} MB; "
-                "split it into one file per article."
-            )
-        data = path.read_bytes()
+        _refuse_too_large(path.stat().st_size, name)
+        return path.read_bytes()
     except OSError as error:
         raise ArticleError(f"{name}: cannot be read ({error.strerror or error}).") from error
-    return parse_article(data, name)
+
+
+def _refuse_too_large(size: int, name: str) -> None:
+    if size > MAX_BYTES:
+        raise ArticleError(
+            f"{name}: {size / 1e6:.1f} MB is more than an article's {MAX_BYTES / 1e6:.0f} MB; "
+            "split it into one file per article."
+        )
 
 
 def parse_article(data: bytes, name: str) -> Article:
     """Decode a file's bytes and read its header. Raises ArticleError as ``read_article`` does."""
+    _refuse_too_large(len(data), name)
+    with blamed_on(name):
+        return _parse(data, name)
+
+
+def _parse(data: bytes, name: str) -> Article:
     text, encoding = _decode(data, name)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():

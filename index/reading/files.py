@@ -7,13 +7,30 @@ import re
 import secrets
 import time
 import unicodedata
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index.errors import ArticleError, ClippingsError
-from index.reading.articles import SUFFIXES, parse_article, read_article
+from index.reading.articles import SUFFIXES, Article, parse_article, read_bytes
 
 TRASH = ".trash"
 _MAX_NAME_BYTES = 100
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+STALE_SECONDS = 3600
+"""A file that is being written is much younger than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file that is in the corpus folder."""
+
+    name: str
+    """Its path within the folder."""
+    article: Article | None = None
+    """What was read of it; None if it was in the folder before, and is still to be read."""
+    copied: bool = False
+    """Whether it was copied there just now."""
 
 
 def scan(corpus: Path) -> list[str]:
@@ -45,8 +62,8 @@ def is_article_name(name: str) -> bool:
     return path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.stem.lower() != "readme"
 
 
-def place(path: Path, corpus: Path) -> tuple[str, bool]:
-    """The name of a file within the corpus folder, and whether it was copied there from elsewhere.
+def place(path: Path, corpus: Path) -> Placed:
+    """Make sure that a file is in the corpus folder: one from elsewhere is copied there.
 
     Raises:
         ArticleError: it is no readable article, or another article bears its name.
@@ -60,16 +77,17 @@ def place(path: Path, corpus: Path) -> tuple[str, bool]:
         name = inside.relative_to(corpus).as_posix()
         if not is_article_name(inside.name) or any(part.startswith(".") for part in Path(name).parts):
             raise ArticleError(f"{name}: hidden files and READMEs are no articles; give it another name.")
-        return name, False
-    read_article(path)  # so that nothing unreadable is copied
-    data = path.read_bytes()
+        return Placed(name)
+    data = read_bytes(path, path.name)
+    article = parse_article(data, path.name)  # so that nothing unreadable is copied
     name = safe_name(path.name)
     target = corpus / name
     if target.is_file():
         if target.read_bytes() == data:
-            return name, False
+            return Placed(name, replace(article, path=name))
         raise ArticleError(f"{name}: the corpus folder has another article of that name; rename one of the two.")
-    return _write_new(data, name, corpus), True
+    name = _write_new(data, name, corpus)
+    return Placed(name, replace(article, path=name), copied=True)
 
 
 def write(data: bytes, title: str, corpus: Path) -> str:
@@ -110,6 +128,14 @@ def trash(corpus: Path, name: str) -> None:
     path.replace(target)
 
 
+def sweep(corpus: Path) -> None:
+    """Delete the unfinished files of additions that were killed. A young one may be another index's, and is left."""
+    for path in corpus.glob(".*.tmp"):
+        with suppress(OSError):
+            if _TEMPORARY.fullmatch(path.name) and time.time() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink()
+
+
 def safe_name(name: str) -> str:
     """A file name that every system takes and that can only name a file in its folder."""
     name = unicodedata.normalize("NFC", name.replace("\\", "/")).rsplit("/", 1)[-1]
@@ -126,14 +152,13 @@ def safe_name(name: str) -> str:
 
 def _write_new(data: bytes, name: str, corpus: Path) -> str:
     """Write a file whole or not at all, under a name that no file has; returns the name."""
-    parse_article(data, name)
     corpus.mkdir(parents=True, exist_ok=True)
-    temporary = corpus / f".{secrets.token_hex(8)}.tmp"
-    with temporary.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    temporary = corpus / f".{secrets.token_hex(8)}.tmp"  # as ``sweep`` knows it
     try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         stem, suffix = Path(name).stem, Path(name).suffix
         for number in range(1, 1000):
             candidate = name if number == 1 else f"{stem}-{number}{suffix}"

@@ -15,7 +15,8 @@ PASSAGE_TOKENS = 160
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 _UNIT_START = re.compile(r"[ \t]*(?:#{1,6} |[-*•>] |\d{1,3}[.)] |\|)")
 _SENTENCE_END = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
-_QUOTES = str.maketrans(dict.fromkeys('"“”„«»‘', " "))
+_SPACES = "".join(char for char in map(chr, range(0x80, 0x3001)) if char.isspace())
+_PLAIN = str.maketrans(dict.fromkeys('"“”„«»‘' + _SPACES, " "))
 _CLOSING = re.compile(r"[\"”’»')\]]*")
 _QUOTE_END = re.compile(r"[?!.…,][\"”’»']+$")
 _QUOTED_QUESTION_END = re.compile(r"[?!…,][\"”’»']+$")
@@ -87,16 +88,17 @@ def _cuts(block: str) -> list[int]:
     """Where a paragraph's second and later sentences begin.
 
     sentencex takes whatever stands between quotation marks for one sentence, and people are quoted with
-    several, so it is shown the paragraph without the marks; they are dealt out again here.
+    several, so it is shown the paragraph without the marks; they are dealt out again here. It panics at
+    "plan B\u00a0.", so that all white space is shown to it as plain spaces.
     """
     import sentencex  # late: asking needs no splitter
 
-    unquoted, end = block.translate(_QUOTES), len(block.rstrip())
+    plain, end = block.translate(_PLAIN), len(block.rstrip())
     cuts: list[int] = []
     last = 0
-    for boundary in sentencex.get_sentence_boundaries("en", unquoted):
+    for boundary in sentencex.get_sentence_boundaries("en", plain):
         cut = boundary["start_index"]
-        while cut > last and unquoted[cut - 1].isspace():
+        while cut > last and plain[cut - 1].isspace():
             cut -= 1
         # Marks that touch the sentence before close it; those after the white space open the next.
         closing = _CLOSING.match(block, cut)

@@ -8,7 +8,7 @@ import unicodedata
 import tantivy
 
 
-def terms(text: str) -> list[str]:
+def analyse(text: str) -> list[str]:
     """The analysed words of a text, in order."""
     return list(analyzer().analyze(composed(text)))
 

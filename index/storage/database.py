@@ -37,16 +37,29 @@ CREATE INDEX removals_by_generation ON removals (generation);
 
 
 class Database:
-    """The SQLite file of an index directory, with a connection for each thread that uses it."""
+    """The SQLite file of an index directory, and of no other that is put in its place; a connection for each thread.
+
+    Raises:
+        sqlite3.DatabaseError: on opening, when the file is not a database of this form.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._identity = _file_identity(directory / FILE)
+        self.anchor = connect(directory / FILE)
+        """For threads that come when the file is no longer there. While it is open, no other file has its identity."""
         self._local = threading.local()
         self._connections: list[tuple[weakref.ref[threading.Thread], sqlite3.Connection]] = []
         self._lock = threading.Lock()
 
+    @property
+    def replaced(self) -> bool:
+        """Whether another file lies in the place of the one that is open."""
+        return _file_identity(self._directory / FILE) not in (self._identity, None)
+
     def close(self) -> None:
         """Close every thread's connection."""
+        self.anchor.close()
         with self._lock:
             for _, connection in self._connections:
                 connection.close()
@@ -65,8 +78,10 @@ class Database:
     def connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = connect(self._directory / FILE)
+            connection = self._connect_again()
             self._local.connection = connection
+            if connection is self.anchor:
+                return connection
             with self._lock:
                 gone = [known for known in self._connections if (thread := known[0]()) is None or not thread.is_alive()]
                 for known in gone:
@@ -74,6 +89,18 @@ class Database:
                     known[1].close()
                 self._connections.append((weakref.ref(threading.current_thread()), connection))
         return connection
+
+    def _connect_again(self) -> sqlite3.Connection:
+        """A further connection to the file that was opened, never to another that lies in its place."""
+        path = self._directory / FILE
+        try:
+            connection = connect(path)
+        except sqlite3.OperationalError:  # it is gone
+            return self.anchor
+        if _file_identity(path) == self._identity:
+            return connection
+        connection.close()
+        return self.anchor
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -90,21 +117,40 @@ class Database:
             raise
 
 
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another that has been put in its place; None if there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
+
+
 def connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    """A connection to an existing file: to write, or to read only where its directory cannot be written."""
+    where = path.absolute().as_uri()  # in this form, so that a missing file is not made
+    try:
+        connection = sqlite3.connect(
+            f"{where}?mode=rw", uri=True, timeout=30, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.OperationalError:
+        return _connect_to_read(where)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("SELECT 1 FROM meta").fetchone()
     except sqlite3.OperationalError:
-        # A directory that cannot be written has no place for WAL's side files; the file alone is whole then.
         connection.close()
-        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        return _connect_to_read(where)
     except sqlite3.DatabaseError:
         connection.close()
         raise
     return connection
+
+
+def _connect_to_read(where: str) -> sqlite3.Connection:
+    """A directory that cannot be written has no place for WAL's side files. The file alone is whole then."""
+    return sqlite3.connect(f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
 
 
 def unreadable(directory: Path, why: object) -> IndexStateError:

@@ -23,6 +23,8 @@ class Dense:
     """
 
     def __init__(self, dimension: int) -> None:
+        self.last = 0
+        """The highest id that was ever added."""
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
         self._lock = threading.Lock()
 
@@ -34,6 +36,7 @@ class Dense:
         if len(ids):
             with self._lock:
                 self._index.add_with_ids(np.ascontiguousarray(vectors, np.float32), ids)
+                self.last = max(self.last, int(ids.max()))
 
     def remove(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Forget the passages whose ids lie in the ranges, both ends included."""

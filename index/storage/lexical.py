@@ -18,8 +18,7 @@ from typing import Any
 
 import tantivy
 
-from index.storage.analysis import analyzer, composed
-from index.storage.analysis import terms as analysed
+from index.storage.analysis import analyse, analyzer, composed
 from index.storage.rows import Restriction, TextRow, source_key
 from index.storage.store import Store
 
@@ -63,6 +62,7 @@ class Lexical:
             if not tantivy.Index.exists(path):  # so that a state left behind does not pass it for a full one
                 (self._folder / _STATE).unlink(missing_ok=True)
         index = tantivy.Index(_schema(), path=path)
+        index.config_reader("manual")  # by itself it would take up what another index writes into the same folder
         index.register_tokenizer("news", analyzer())
         return index
 
@@ -116,10 +116,6 @@ class Lexical:
             temporary.write_text(json.dumps(state))
             temporary.replace(self._folder / _STATE)
 
-    def terms(self, text: str) -> list[str]:
-        """The analysed words of a text, in order."""
-        return analysed(text)
-
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
         """BM25's inverse document frequency of each term among the sentences; rarer is higher."""
         searcher = self._sentences.searcher()
@@ -133,7 +129,7 @@ class Lexical:
     def known(self, text: str) -> bool:
         """Whether any word of a text, as analysed, stands in any sentence."""
         searcher = self._sentences.searcher()
-        return any(searcher.doc_freq("text", term) for term in analysed(text))
+        return any(searcher.doc_freq("text", term) for term in analyse(text))
 
     def search_passages(self, terms: Sequence[str], k: int, restriction: Restriction) -> Scored:
         """The ``k`` best passages for the terms and their BM25 scores."""
@@ -148,7 +144,7 @@ class Lexical:
         schema = self._sentences.schema
         parts = []
         for phrase in phrases:
-            words: list[str | tuple[int, str]] = list(analysed(phrase))
+            words: list[str | tuple[int, str]] = list(analyse(phrase))
             if len(words) == 1:
                 parts.append(tantivy.Query.term_query(schema, "text", words[0]))
             elif words:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from index.errors import IndexStateError
 from index.reading.articles import Article
-from index.storage.database import FILE, FORMAT, SCHEMA, Database, connect, rebuild_advice, unreadable
+from index.storage.database import FILE, FORMAT, SCHEMA, Database, rebuild_advice, unreadable
 from index.storage.rows import (
     ArticleInfo,
     EncodedArticle,
@@ -40,12 +40,15 @@ _ID_CHUNK = 500
 
 
 class Store:
-    """The SQLite file of one index directory. Use ``Store.open`` or ``Store.create``."""
+    """The SQLite file of one index directory, and of no other that is put in its place.
 
-    def __init__(self, directory: Path, settings: Settings) -> None:
+    Use ``Store.open`` or ``Store.create``.
+    """
+
+    def __init__(self, directory: Path, settings: Settings, database: Database) -> None:
         self.directory = directory
         self.settings = settings
-        self._database = Database(directory)
+        self._database = database
 
     @classmethod
     def create(cls, directory: Path, settings: Settings) -> Store:
@@ -62,6 +65,8 @@ class Store:
             )
             connection.commit()
             connection.execute("PRAGMA journal_mode = WAL")
+        for left_behind in (f"{FILE}-wal", f"{FILE}-shm"):  # by another index: its last changes would be read as ours
+            (directory / left_behind).unlink(missing_ok=True)
         temporary.replace(path)
         return cls.open(directory)
 
@@ -78,20 +83,14 @@ class Store:
                 f"There is no index at {directory}. Build it: python -m index build FOLDER --index {directory}"
             )
         try:
-            with closing(connect(directory / FILE)) as connection:
-                rows = connection.execute("SELECT key, value FROM meta").fetchall()
-            meta = {key: json.loads(value) for key, value in rows}
-            found = meta.pop("format")
-            meta.pop("generation")
-            settings = Settings(**meta) if found == FORMAT else None
-        except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+            database = Database(directory)
+        except sqlite3.DatabaseError as error:
             raise unreadable(directory, error) from error
-        if settings is None:
-            raise IndexStateError(
-                f"The index at {directory} is of format {found}; this version of Clippings reads format "
-                f"{FORMAT}. {rebuild_advice(directory)}"
-            )
-        return cls(directory, settings)
+        try:
+            return cls(directory, _read_settings(database.anchor, directory), database)
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
         """Close every thread's connection."""
@@ -115,6 +114,11 @@ class Store:
     def exported(self) -> bool:
         """Whether this is a copy that has left its articles' files behind."""
         return not self.settings.corpus
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another index has been built in the place of this one."""
+        return self._database.replaced
 
     @property
     def generation(self) -> int:
@@ -324,6 +328,24 @@ class Store:
 
     def _one(self, query: str) -> int:
         return int(self._all(query)[0][0])
+
+
+def _read_settings(connection: sqlite3.Connection, directory: Path) -> Settings:
+    """What the index was made with. Raises IndexStateError if that cannot be read, or is of another format."""
+    try:
+        rows = connection.execute("SELECT key, value FROM meta").fetchall()
+        meta = {key: json.loads(value) for key, value in rows}
+        found = meta.pop("format")
+        meta.pop("generation")
+        settings = Settings(**meta) if found == FORMAT else None
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+        raise unreadable(directory, error) from error
+    if settings is None:
+        raise IndexStateError(
+            f"The index at {directory} is of format {found}; this version of Clippings reads format "
+            f"{FORMAT}. {rebuild_advice(directory)}"
+        )
+    return settings
 
 
 def _insert(connection: sqlite3.Connection, encoded: EncodedArticle) -> None:
