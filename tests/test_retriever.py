@@ -222,10 +222,10 @@ def test_decomposed_accents_are_found_by_their_words(library: Library, index_pat
     assert retrieve("Who opened something in Niksic?", library)[0].article.path == "niksic.txt"
 
 
-def test_bytes_that_are_no_text_are_refused(library: Library) -> None:
+def test_bytes_that_are_not_text_are_refused(library: Library) -> None:
     with pytest.raises(QuestionError, match="not text; type it again in UTF-8"):
         retrieve("caf\udce9 who?", library)
-    with pytest.raises(QuestionError, match="no text"):
+    with pytest.raises(QuestionError, match="not text"):
         retrieve("who?", library, source="\udce9")
 
 
