@@ -79,7 +79,8 @@ def build(
 ) -> BuildReport:
     """Make an index of a folder of articles, or bring it up to date.
 
-    Only new and changed files are encoded. A file that cannot be read is skipped and reported.
+    Only new and changed files are encoded. A file that cannot be read, or that a library fails on, is skipped and
+    reported.
 
     Args:
         corpus: folder of ``.txt`` and ``.md`` files, searched with its subfolders. Hidden files and
@@ -357,6 +358,8 @@ class _Build:
                 self._tell(article.path)
             else:
                 encoded.append(one)
+        if not encoded:
+            return
         self._store.apply(encoded)
         catch_up(self._lexical, self._store)
         for one in encoded:

@@ -41,7 +41,7 @@ class Snapshot:
     dense: Dense
     lexical: Lexical
     generation: int
-    """The generation of the store that the search indexes know."""
+    """The generation of the store that this was taken at; where its builder is at work, ``lexical`` may be older."""
     article: Callable[[int], Article | None]
     """One article with its text by its id, or None if it has been removed."""
 

@@ -60,6 +60,14 @@ def paths(index: Path) -> list[str]:
         library.close()
 
 
+def generation_of(index: Path) -> int:
+    library = open_index(index)
+    try:
+        return library.generation
+    finally:
+        library.close()
+
+
 def found(question: str, index: PathLike, k: int = 5) -> list[str]:
     library = open_index(index)
     try:
@@ -607,7 +615,9 @@ def test_an_article_that_a_library_fails_on_is_skipped_and_the_rest_is_built(
     assert [(done, total) for done, total, _ in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert found("What did the storm do?", tmp_path / "index", k=1) == ["The storm tore off nine roofs."]
     assert (corpus / "gargoyle.txt").read_text() == TROUBLE
+    generation = generation_of(tmp_path / "index")
     assert counts(build(corpus, tmp_path / "index")) == (0, 0, 0, 3, 1)
+    assert generation_of(tmp_path / "index") == generation  # nothing has changed
     problems = verify(tmp_path / "index").problems
     assert [problem for problem in problems if not problem.startswith("gargoyle.txt is not in the index.")] == []
 
