@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import math
 import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
 from index.errors import ClippingsError, one_line
+from qa.measuring.commands import evaluate_command, fit_command
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -27,7 +27,7 @@ _WIDTH = 96
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 something is wrong, 2 usage, 130 stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    command = {"evaluate": _evaluate, "fit": _fit}.get(words[0] if words else "", _ask)
+    command = {"evaluate": evaluate_command, "fit": fit_command}.get(words[0] if words else "", _ask)
     try:
         return command(words if command is _ask else words[1:])
     except ModuleNotFoundError as error:
@@ -169,80 +169,6 @@ def _fill(text: str, first: str = "  ") -> str:
     indent = " " * (len(first) + (2 if first == "- " else 0))
     first = f"  {first}" if first == "- " else first
     return textwrap.fill(text, _WIDTH, initial_indent=first, subsequent_indent=indent, break_long_words=False)
-
-
-def _evaluate(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m qa evaluate",
-        description="Measure on questions in SQuAD form, or on a .jsonl of questions about the articles of --library. "
-        'Each paragraph becomes an article, unless --library is given. A list of {"question": …} without contexts is '
-        "asked as unanswerable of the other files' articles.",
-    )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--library", metavar="INDEX", help="an index of the articles that the questions are about")
-    parser.add_argument("--limit", type=int, metavar="N", help="ask at most N questions of a file, evenly spread")
-    parser.add_argument("--exact", action="store_true", help="encode with sentence-transformers itself")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON, one line a file")
-    parser.add_argument("--rows", type=Path, metavar="FILE", help="write what became of each question, as JSON lines")
-    options = parser.parse_args(words)
-    import scipy.stats  # noqa: F401, now, so that a missing one is not found after all questions are asked
-    import sklearn.metrics  # noqa: F401
-
-    from index.library import open_index
-    from qa.evaluation import evaluate
-    from qa.figures import rows, summary, table
-
-    library = open_index(options.library) if options.library else None
-    with _written(options.rows) as kept:
-        for figures in evaluate(options.files, library, options.limit, options.exact):
-            print(json.dumps(_without_nan(summary(figures))) if options.json else table(figures), flush=True)
-            for row in rows(figures):
-                kept.write(json.dumps(_without_nan(row), ensure_ascii=False) + "\n")
-            kept.flush()
-    return 0
-
-
-def _written(path: Path | None) -> TextIO:
-    """A file to write, or nowhere."""
-    try:
-        return Path(path or os.devnull).open("w", encoding="utf-8")
-    except OSError as error:
-        raise ClippingsError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _without_nan(value: Any) -> Any:
-    """What was not measured, or not found, as null: JSON knows neither NaN nor infinity."""
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _fit(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m qa fit",
-        description="Learn the weights of the ranking from training questions, and those beside the reader's score and "
-        "the confidence from two thirds of the development questions; report on the other third; write "
-        "qa/parameters.json.",
-    )
-    parser.add_argument(
-        "--train", nargs="+", type=Path, default=[], metavar="FILE", help="for the ranking (default: keep it)"
-    )
-    parser.add_argument("--dev", nargs="+", type=Path, required=True, metavar="FILE", help="for the rest")
-    parser.add_argument("--library", metavar="INDEX", help="index for the files whose contexts are its articles")
-    parser.add_argument("--limit", type=int, default=1500, metavar="N", help="questions of each file, at most")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write (default: the file in use)")
-    options = parser.parse_args(words)
-    import scipy.optimize  # noqa: F401, now, as for evaluate
-    import sklearn.metrics  # noqa: F401
-
-    from index.library import open_index
-    from qa.fitting import fit
-
-    library = open_index(options.library) if options.library else None
-    print(fit(options.train, options.dev, library, options.limit, options.out))
-    return 0
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def test_nothing_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 BUSY = """
 import sys, threading
-import ui.app, ui.examples
+import ui.app, ui.shelf
 from qa import answer
 from ui.__main__ import main
 
@@ -217,7 +217,7 @@ def serve(*values, **named):
     begun.wait()  # the examples are being checked when the port turns out to be taken
     return real(*values, **named)
 
-ui.examples.answered = answered
+ui.shelf.answered = answered
 ui.app.serve = serve
 sys.exit(main())
 """

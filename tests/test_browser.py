@@ -12,7 +12,7 @@ import pytest
 
 import qa
 from tests.browser_support import ARTICLES, Site, ask, keep, marked, serving
-from ui.examples import Sample
+from ui.shelf import Sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -272,7 +272,7 @@ def test_an_example_is_asked_as_narrowly_as_the_page_shows(
 ) -> None:
     from playwright.sync_api import expect
 
-    monkeypatch.setattr("ui.examples.read_samples", lambda: [Sample(WHO, "fire.txt", "Ruben Okafor")])
+    monkeypatch.setattr("ui.shelf.read_samples", lambda: [Sample(WHO, "fire.txt", "Ruben Okafor")])
     with serving(tmp_path, ARTICLES) as served:
         page = visit(served)
         page.locator("#filters > .label-wrap").click()

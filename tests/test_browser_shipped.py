@@ -11,7 +11,7 @@ import pytest
 from index import build, open_index
 from tests.browser_support import Site, ask, free_port, keep, marked
 from tests.conftest import ROOT
-from ui.examples import MAX_EXAMPLES, answered, read_samples
+from ui.shelf import MAX_EXAMPLES, answered, read_samples
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

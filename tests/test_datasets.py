@@ -10,7 +10,7 @@ import pytest
 
 from index.errors import ClippingsError
 from index.library import Library
-from qa.datasets import Asked, asked_of, index_of, is_gold, read_questions, spread
+from qa.measuring.datasets import Asked, asked_of, index_of, is_gold, read_questions, spread
 from tests.conftest import BRIDGE, HARVEST
 from tests.questions import CONTEXTS, COST, HEADS, TUNNEL, lines, squad
 

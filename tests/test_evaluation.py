@@ -12,11 +12,11 @@ import pytest
 from index.encoding.windows import PassageText
 from index.errors import ClippingsError
 from index.library import Library
-from qa import evaluation
 from qa.__main__ import main
 from qa.bounds import Span
-from qa.evaluation import evaluate
-from qa.figures import Figures, Result, summary
+from qa.measuring import evaluation
+from qa.measuring.evaluation import evaluate
+from qa.measuring.report import Figures, Result, summary
 from qa.reader import Reader, Reading
 from tests.questions import CONTEXTS, COST, HEADS, TUNNEL, changed, lines, squad
 

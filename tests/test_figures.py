@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qa.figures import STAGES, Figures, Result, rows, summary, table
+from qa.measuring.report import STAGES, Figures, Result, rows, summary, table
 
 
 def result(ranks: tuple[float, float, float, float], kind: str = "person", **values: Any) -> Result:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qa.confidence import Features, confidence
-from qa.fitting import _fit_confidence, _fit_reading, _Row, _threshold
+from qa.measuring.fitting import _fit_confidence, _fit_reading, _Row, _threshold
 
 NAMES = [field.name for field in dataclasses.fields(Features)]
 

@@ -380,6 +380,7 @@ def test_searching_while_rows_come_and_go_finds_only_rows_with_the_word() -> Non
 READER = """
 import sys
 from pathlib import Path
+from index.storage.analysis import analyse
 from index.storage.lexical import Lexical
 from index.storage.rows import Restriction
 lexical = Lexical(Path(sys.argv[1]))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from qa.scoring import (
+from qa.measuring.measures import (
     Bin,
     Difference,
     answered_at,

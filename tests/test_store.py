@@ -340,6 +340,7 @@ from pathlib import Path
 import numpy as np
 import index.storage.locking
 from index.library import open_index
+from index.storage.analysis import analyse
 from index.storage.rows import Restriction
 open_index(sys.argv[2]).close()  # whom the copy refuses may not be let to the modules either, so load them first
 os.seteuid(65534)

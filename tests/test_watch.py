@@ -15,7 +15,7 @@ from index import build, open_index
 from index.errors import ClippingsError
 from index.watching import catch_up, may_matter, watching
 from tests.browser_support import ARTICLES, BRIDGE, CHEESE, FIRE, serving, write_corpus
-from ui.examples import Examples, Sample, answered, read_samples
+from ui.shelf import Examples, Sample, answered, read_samples
 
 pytestmark = pytest.mark.model
 
@@ -209,7 +209,7 @@ def test_one_thread_checks_the_examples_of_the_newest_library_only(monkeypatch: 
             raise ValueError("the articles vanished meanwhile")
         return [f"What of {generation}?"]
 
-    monkeypatch.setattr("ui.examples.answered", check)
+    monkeypatch.setattr("ui.shelf.answered", check)
     examples = Examples(library, [])
 
     def shows(*questions: str) -> bool:

@@ -12,6 +12,20 @@ if TYPE_CHECKING:
 
     from index.storage.rows import ArticleInfo
 
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qa import answer
+
+if TYPE_CHECKING:
+    from index.library import Library
+
+
 MAX_ROWS = 200
 """More articles than this are found by searching; a longer list is no help and slow to draw."""
 
@@ -134,3 +148,79 @@ def report(good: Sequence[str], bad: Sequence[str] = ()) -> str:
     lines = [f'<li class="good">{escape(line)}</li>' for line in good]
     lines += [f'<li class="bad">{escape(line)}</li>' for line in bad]
     return f'<ul class="status" role="status">{"".join(lines)}</ul>'
+
+
+# Examples
+
+
+log = logging.getLogger(__name__)
+MAX_EXAMPLES = 4
+FILE = Path(__file__).with_name("examples.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A question, the path of the article that answers it, and words of the sentence that says so."""
+
+    question: str
+    path: str
+    words: str
+
+
+def read_samples(file: Path = FILE) -> list[Sample]:
+    """The samples of a file: question, path and words, parted by tabs, on each line; # begins a comment."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [Sample(*line.split("\t")) for line in lines if line and not line.startswith("#")]
+
+
+def answered(samples: list[Sample], library: Library) -> list[str]:
+    """The questions that the library answers with the sentence that the sample means."""
+    held = {article.path for article in library.articles()}
+    questions: list[str] = []
+    for sample in samples:
+        if sample.path not in held or len(questions) == MAX_EXAMPLES:
+            continue
+        said = answer(sample.question, library)
+        if not said.found or not said.evidence:
+            continue
+        hit = said.evidence[0].hit
+        if hit.article.path == sample.path and sample.words in hit.text:
+            questions.append(sample.question)
+    return questions
+
+
+class Examples:
+    """The examples of a library, checked in the background whenever its articles change."""
+
+    def __init__(self, library: Library, samples: list[Sample] | None = None) -> None:
+        self._library = library
+        self._samples = read_samples() if samples is None else samples
+        self._lock = threading.Lock()
+        self._newest: int | None = None
+        self._questions: tuple[str, ...] = ()
+        # One thread for good: one for every change would open a connection to the store for every change. And no
+        # daemon, which a ThreadPoolExecutor's are not: a process must not end in the middle of onnxruntime.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="examples")
+
+    def current(self) -> tuple[str, ...]:
+        """The questions known to be answered; a check is begun if the library has changed since the last."""
+        generation = self._library.generation
+        with self._lock:
+            if self._newest != generation:
+                self._newest = generation
+                with suppress(RuntimeError):  # the process is about to end
+                    self._worker.submit(self._check, generation)
+            return self._questions
+
+    def _check(self, generation: int) -> None:
+        """Check the examples of a generation, unless it is no longer the newest."""
+        if generation != self._newest:
+            return
+        questions: tuple[str, ...] = ()
+        try:
+            questions = tuple(answered(self._samples, self._library))
+        except Exception as error:  # noqa: BLE001 - a courtesy; the person's own question will show the error
+            log.debug("No examples: %s", error)
+        with self._lock:
+            if generation == self._newest:
+                self._questions = questions

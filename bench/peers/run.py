@@ -184,8 +184,8 @@ def prepare(index: Path, units: Path, files: Sequence[Path]) -> tuple[dict[str, 
     from index.encoding.loading import SHIPPED
     from index.encoding.recipe import read_recipe
     from index.encoding.sentence_transformer import packaged_model
-    from qa.datasets import read_questions
-    from ui.examples import read_samples
+    from qa.measuring.datasets import read_questions
+    from ui.shelf import read_samples
 
     library = open_index(index)
     counts = {"articles": library.store.counts()[0], "sentences": len(sentences(library, units))}
@@ -245,8 +245,8 @@ def measure_quality(path: Path, peers: Sequence[str], model: str, failures: list
     import numpy as np
 
     from qa import retrieve
-    from qa.datasets import asked_of, index_of, is_gold, read_questions
-    from qa.scoring import mrr, rank_of_gold, recall
+    from qa.measuring.datasets import asked_of, index_of, is_gold, read_questions
+    from qa.measuring.measures import mrr, rank_of_gold, recall
 
     def shares(found: Iterable[Sequence[tuple[str, float]]]) -> dict[str, float]:
         ranks = []

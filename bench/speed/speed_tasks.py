@@ -38,8 +38,8 @@ GIVE_UP_SECONDS = 120.0
 def prepare(index: str, texts_file: str, questions_file: str, *squad_files: str) -> dict[str, int]:
     """Write the texts of an index's passages, and the questions to ask: evenly spread, or around and around."""
     from index.storage.store import Store
-    from qa.datasets import read_questions
-    from ui.examples import read_samples
+    from qa.measuring.datasets import read_questions
+    from ui.shelf import read_samples
 
     texts = [row.text for row in Store.open(Path(index)).passages_after(0)]
     asked = [qa["question"] for file in squad_files for entry in read_questions(Path(file)) for qa in entry["qas"]]
@@ -200,8 +200,8 @@ def quality(file: str, corpus: str = "", exported: str = "", original: str = "")
     every context of the file becomes an article.
     """
     from index import build, open_index
-    from qa.evaluation import evaluate
-    from qa.figures import summary
+    from qa.measuring.evaluation import evaluate
+    from qa.measuring.report import summary
 
     if corpus:
         build(corpus, original, exact=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from index.reading.articles import Article
 from index.reading.passages import split
 from index.reading.tokens import load_encoding
-from qa.datasets import read_questions
+from qa.measuring.datasets import read_questions
 from qa.question import read_question
 from qa.retriever import search
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import unicodedata
+from typing import TYPE_CHECKING
 
-import tantivy
+if TYPE_CHECKING:
+    import tantivy
 
 
 def analyse(text: str) -> list[str]:
@@ -18,8 +20,11 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def analyzer() -> tantivy.TextAnalyzer:
+    """What tantivy cuts and compares words with; to be registered with every index that is opened."""
+    import tantivy  # late: it is for asking, not for importing
+
     return (
         tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
         .filter(tantivy.Filter.remove_long(64))

@@ -26,11 +26,11 @@ from index.errors import ClippingsError
 from qa import parameters
 from qa.answering import POOL
 from qa.confidence import Features, confidence, features
-from qa.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
+from qa.measuring.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
+from qa.measuring.measures import answered_at, auc, brier
 from qa.question import read_question
 from qa.reader import load_reader
 from qa.retriever import ALL, find_candidates, fuse, read_best, rerank, search
-from qa.scoring import answered_at, auc, brier
 
 if TYPE_CHECKING:
     from index.library import Library, Snapshot

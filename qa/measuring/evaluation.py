@@ -1,6 +1,6 @@
 """Asking questions whose answers are known: what becomes of each, stage by stage.
 
-A question is searched for and read once, over all articles; ``qa.figures`` sums up what came of it.
+A question is searched for and read once, over all articles; ``qa.measuring.report`` sums up what came of it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from index.errors import ClippingsError
 from index.storage.rows import Restriction
 from qa.answering import answer_from, exact_answers, joined
 from qa.bounds import Span
-from qa.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
-from qa.figures import Figures, Result
+from qa.measuring.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
+from qa.measuring.measures import exact_match, f1, rank_of_gold
+from qa.measuring.report import Figures, Result
 from qa.parameters import load_parameters
 from qa.question import Question, read_question
 from qa.reader import Reader, Reading, load_reader
 from qa.retriever import ALL, Hit, Signals, fuse, search
-from qa.scoring import exact_match, f1, rank_of_gold
 
 if TYPE_CHECKING:
     from index.library import Library, Snapshot

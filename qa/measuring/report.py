@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qa.scoring import (
+from qa.measuring.measures import (
     answered_at,
     answered_at_precision,
     auc,

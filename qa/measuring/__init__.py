@@ -1,0 +1,1 @@
+"""Asking questions whose answers are known, and learning the few numbers from them."""
