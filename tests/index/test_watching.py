@@ -15,6 +15,7 @@ from index import build, open_index
 from index.errors import ClippingsError
 from index.watching import catch_up, may_matter, watching
 from tests.browser_support import ARTICLES, BRIDGE, CHEESE, FIRE, serving, write_corpus
+from tests.conftest import ROOT
 from ui.shelf import Examples, Sample, answered, read_samples
 
 pytestmark = pytest.mark.model
@@ -232,7 +233,7 @@ def test_one_thread_checks_the_examples_of_the_newest_library_only(monkeypatch: 
 
 
 def test_every_sample_names_words_of_an_article_of_the_corpus() -> None:
-    corpus = Path(__file__).parent.parent / "corpus"
+    corpus = ROOT / "corpus"
     samples = read_samples()
 
     assert len(samples) >= 6

@@ -18,8 +18,8 @@ from index.encoding.recipe import DEFAULT_MODEL
 from index.encoding.sentence_transformer import DEFAULT_SHA256, Original, load_original, packaged_model
 from index.encoding.windows import pieces
 from index.errors import ModelError
+from tests.index.encoding.test_encoder import COST, FLOOD, LEAD, passage
 from tests.models import PROMPTS, small_model
-from tests.test_encoder import COST, FLOOD, LEAD, passage
 
 pytestmark = pytest.mark.model
 
