@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from index import build, open_index
+from index.encoding.encoder import TokenEncoder
 from tests.install_browser import find_browser
+from tests.stored import copy_index
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Dialog, Page
+    from playwright.sync_api import Browser, Dialog, Locator, Page
 
     from index import Library
 
@@ -129,26 +131,37 @@ class Site:
         return self.library.corpus
 
 
-@contextmanager
-def serving(folder: Path, articles: dict[str, str], *, watched: bool = False) -> Iterator[Site]:
-    """The chat over a new library of these articles, on a free port, until the block ends."""
-    from index.watching import watching
-    from ui.app import create_app, serve
+Serving = Callable[..., AbstractContextManager[Site]]
+Visit = Callable[..., "Page"]
 
-    corpus = write_corpus(folder / "corpus", articles)
-    build(corpus, folder / ".index")
-    library = open_index(folder / ".index")
-    app = create_app(library)
-    url = serve(app, port=free_port(), wait=False)
-    try:
-        if watched:
-            with watching(library.corpus, library.path):
+
+@pytest.fixture(scope="session")
+def serving(encoder: TokenEncoder, tmp_path_factory: pytest.TempPathFactory) -> Serving:
+    """Serves the chat over a library of its own; of the same articles one index is built in a run, and copied."""
+    built: dict[tuple[tuple[str, str], ...], Path] = {}
+
+    @contextmanager
+    def serve_copy(folder: Path, articles: dict[str, str], *, watched: bool = False) -> Iterator[Site]:
+        from index.watching import watching
+        from ui.app import create_app, serve
+
+        kept = tuple(articles.items())
+        if kept not in built:
+            home = tmp_path_factory.mktemp("served")
+            build(write_corpus(home / "corpus", articles), home / ".index")
+            built[kept] = home / ".index"
+        corpus = write_corpus(folder / "corpus", articles)
+        library = open_index(copy_index(built[kept], folder / ".index"))
+        app = create_app(library)
+        url = serve(app, port=free_port(), wait=False)
+        try:
+            with watching(corpus, library.path) if watched else nullcontext():
                 yield Site(url, library)
-        else:
-            yield Site(url, library)
-    finally:
-        app.close()
-        library.close()
+        finally:
+            app.close()
+            library.close()
+
+    return serve_copy
 
 
 def free_port() -> int:
@@ -175,14 +188,14 @@ def chromium() -> Iterator[Browser]:
 # Fixtures (conftest.py makes them known to every test) and helpers
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser) -> Iterator[Visit]:
     """Opens a page, and fails if it ran an error, opened a dialog, or called another host."""
     opened: list[Any] = []
     troubles: list[str] = []
@@ -216,6 +229,13 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert troubles == []
 
 
+def expect(element: Locator) -> Any:
+    """Playwright's, loaded where a browser runs only."""
+    from playwright.sync_api import expect as assertions
+
+    return assertions(element)
+
+
 def ask(page: Page, question: str, *, turn: int = 0) -> None:
     page.locator("#question textarea").fill(question)
     page.locator("#question textarea").press("Enter")
@@ -231,8 +251,6 @@ def keep(page: Page, name: str) -> None:
 
 def marked(page: Page) -> str:
     """The marked sentence, read where it stands, once it has been scrolled to."""
-    from playwright.sync_api import expect
-
     mark = page.locator("#article mark.sentence").first
     expect(mark).to_be_in_viewport()
     return " ".join(page.locator("#article mark.sentence").all_inner_texts())

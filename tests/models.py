@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from index.encoding.sentence_transformer import packaged_model
 
+SmallModel = Callable[..., str]
 PROMPTS = {"query": "query: ", "document": "a passage of news: "}
 
 
-def small_model(
+def make_model(
     folder: Path,
     pooling: str = "mean",
     prompts: Mapping[str, str] | None = None,

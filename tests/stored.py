@@ -1,7 +1,8 @@
-"""A store without a model: articles whose vectors the test makes up, one axis for each thing spoken of."""
+"""Stores without a model, of vectors that the test makes up, one axis for each thing spoken of; copies of indexes."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def with_vectors(article: Article, vector: np.ndarray, per_passage: int = 2) -> 
     passages = [Passage(group[0].start, group[-1].end, tuple(group)) for group in groups]
     row = np.asarray(vector, np.float32)
     return EncodedArticle(article, passages, np.stack([row] * len(passages)), np.stack([row] * len(sentences)))
+
+
+def copy_index(built: Path, to: Path) -> Path:
+    """A copy of an index, which may be open but not changing; its corpus is found beside the copy as it was before."""
+    return Path(shutil.copytree(built, to, ignore=shutil.ignore_patterns("*.db-*", "*.lock")))
 
 
 def new_store(folder: Path) -> Store:

@@ -122,7 +122,6 @@ assert retrieve(sys.argv[2], library)[0].text == answer(sys.argv[2], library).ev
 COST = ("What did the works cost?", "The works cost 3.4 million euros.")
 
 
-@pytest.mark.model
 def test_asking_loads_nothing_that_only_building_and_the_chat_need(index_path: Path) -> None:
     asking = {"faiss", "onnxruntime", "tantivy", "tokenizers"}
     for found in (
@@ -141,7 +140,6 @@ assert (report.added, report.skipped) == (1, [])
 """
 
 
-@pytest.mark.model
 def test_adding_an_article_loads_nothing_that_only_models_need(index_path: Path, tmp_path: Path) -> None:
     ferry = write(tmp_path / "out", ferry="The ferry\n\nThe ferry Skua sank off Port Ansel.\n") / "ferry.txt"
     found = loaded_by(ADDING, str(index_path), str(ferry))

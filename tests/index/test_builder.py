@@ -27,9 +27,10 @@ from index.reading.articles import parse_article
 from index.storage.locking import BuildLock
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
-from tests.models import small_model
+from tests.models import SmallModel
+from tests.running import ROOT
 
-pytestmark = pytest.mark.model
+pytestmark = pytest.mark.usefixtures("encoder")
 
 FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel. All nine sailors were saved.\n"
 
@@ -282,7 +283,7 @@ def test_a_passage_budget_is_kept_with_the_index(corpus: Path, tmp_path: Path) -
 
 
 def test_weights_that_changed_under_their_name_are_not_mixed(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
 ) -> None:
     monkeypatch.setattr(loading, "ENCODERS", loading.Encoders())  # as in a new process
     index = tmp_path / "index"
@@ -730,10 +731,10 @@ add(sys.argv[1], sys.argv[2])
 
 @pytest.mark.parametrize("then", ["build", "add"])
 def test_what_a_killed_addition_leaves_in_the_folder_is_swept(
-    then: str, corpus: Path, index_path: Path, tmp_path: Path, root: Path
+    then: str, corpus: Path, index_path: Path, tmp_path: Path
 ) -> None:
     out = write(tmp_path / "out", ferry=FERRY)
-    killed = subprocess.run([sys.executable, "-c", DYING, out / "ferry.txt", index_path], cwd=root, check=False)
+    killed = subprocess.run([sys.executable, "-c", DYING, out / "ferry.txt", index_path], cwd=ROOT, check=False)
     assert killed.returncode == -9
     (left,) = corpus.glob(".*.tmp")
     other = corpus / ".notes.tmp"
@@ -785,10 +786,10 @@ with BuildLock(Path(sys.argv[1])):
 
 
 @pytest.fixture
-def holder(index_path: Path, root: Path) -> Iterator[subprocess.Popen[str]]:
+def holder(index_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that is writing to the index until it is told to end."""
     command = [sys.executable, "-c", HOLDER, str(index_path)]
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "held\n"
         yield process
@@ -918,13 +919,13 @@ def story(city: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory, root: Path, encoder_folder: Path) -> Path:
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus of twelve articles, and for each moment an index whose build was killed then."""
     home = tmp_path_factory.mktemp("killed")
     write(home / "corpus", **{city.lower(): story(city) for city in CITIES})
     moments = [*COMMITTED, *AT_SOME_TIME]
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(home), *moments], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, "-c", DRIVER, str(home), *moments], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
     codes = dict(line.split() for line in done.stdout.splitlines())

@@ -15,24 +15,13 @@ from index import build, verify
 from index.checking import Verification
 from index.errors import IndexStateError
 from index.storage.database import FILE
-from tests.conftest import BRIDGE, HARVEST, write
-
-pytestmark = pytest.mark.model
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a corpus and its index, which no test changes."""
-    folder = tmp_path_factory.mktemp("fresh")
-    build(write(folder / "corpus", bridge=BRIDGE, harvest=HARVEST), folder / "index")
-    return folder
+from tests.conftest import BRIDGE, write
 
 
 @pytest.fixture
-def home(fresh: Path, tmp_path: Path) -> Path:
-    """A copy of it, to damage: the corpus is found beside the index wherever the two are."""
-    shutil.copytree(fresh, tmp_path / "home")
-    return tmp_path / "home"
+def home(index_path: Path) -> Path:
+    """A folder with a corpus and its index, to be damaged."""
+    return index_path.parent
 
 
 def change(home: Path, statement: str, *values: object) -> None:
@@ -41,9 +30,9 @@ def change(home: Path, statement: str, *values: object) -> None:
         connection.commit()
 
 
-def test_a_fresh_index_agrees(fresh: Path) -> None:
+def test_a_fresh_index_agrees(two_articles: Path) -> None:
     told: list[tuple[int, int, str]] = []
-    result = verify(fresh / "index", progress=lambda *what: told.append(what))
+    result = verify(two_articles / "index", progress=lambda *what: told.append(what))
 
     assert result.problems == []
     assert (result.articles, result.passages, result.sentences) == (2, 2, 11)
@@ -51,9 +40,9 @@ def test_a_fresh_index_agrees(fresh: Path) -> None:
     assert told == [(1, 2, "harvest.txt"), (2, 2, "bridge.txt")]
 
 
-def test_without_vectors_no_model_is_asked(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_vectors_no_model_is_asked(two_articles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("index.library.index_encoder", lambda *_: pytest.fail("asked the model"))
-    assert verify(fresh / "index", vectors=False) == Verification(2, 2, 11, 1.0, [])
+    assert verify(two_articles / "index", vectors=False) == Verification(2, 2, 11, 1.0, [])
 
 
 def problems(home: Path, vectors: bool = False) -> list[str]:
@@ -144,11 +133,13 @@ def test_faiss_is_compared_with_the_store(home: Path, monkeypatch: pytest.Monkey
     assert problems(home) == ["FAISS holds other vectors than the store. Open the index again."]
 
 
+@pytest.mark.usefixtures("encoder")
 def test_a_text_without_a_word_the_model_knows_agrees(tmp_path: Path) -> None:
     build(write(tmp_path / "corpus", invisible="A title\n\n\u200b\u200b\n"), tmp_path / "index")
     assert verify(tmp_path / "index").problems == []
 
 
+@pytest.mark.usefixtures("encoder")
 def test_articles_of_a_word_agree_whatever_they_were_encoded_with(tmp_path: Path) -> None:
     corpus, index = write(tmp_path / "corpus"), tmp_path / "index"
     write(corpus, long=BRIDGE, short="A title\n\nNo.\n")

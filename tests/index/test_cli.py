@@ -15,7 +15,8 @@ from index.__main__ import main
 from index.encoding.encoder import TokenEncoder
 from index.storage.store import Store
 from tests.conftest import BRIDGE, HARVEST, write
-from tests.models import small_model
+from tests.models import SmallModel
+from tests.running import ROOT
 
 FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel.\n"
 SECONDS = r"\d+\.\d s"
@@ -27,7 +28,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
     return captured.out, captured.err
 
 
-@pytest.mark.model
+@pytest.mark.usefixtures("encoder")
 def test_build_reports_in_one_line_and_notes_on_stderr(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,7 +55,6 @@ def test_build_reports_in_one_line_and_notes_on_stderr(
     )
 
 
-@pytest.mark.model
 def test_add_and_remove_fail_if_a_file_was_refused(
     corpus: Path, index_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,7 +73,7 @@ def test_add_and_remove_fail_if_a_file_was_refused(
     assert sorted(path.name for path in corpus.iterdir()) == [".trash", "bridge.txt", "harvest.txt"]
 
 
-@pytest.mark.model
+@pytest.mark.usefixtures("original")
 def test_an_exact_build_says_what_encodes(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     index = str(tmp_path / "index")
     assert main(["build", str(corpus), "--index", index, "--exact"]) == 0
@@ -86,15 +86,18 @@ def test_an_exact_build_says_what_encodes(corpus: Path, tmp_path: Path, capsys: 
     assert f"\n{first}\n" in said(capsys)[0]
 
 
-@pytest.mark.model
 def test_a_build_that_makes_the_encoder_says_so_once(
-    corpus: Path, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    small_model: SmallModel,
 ) -> None:
     monkeypatch.setenv("CLIPPINGS_CACHE", str(tmp_path / "cache"))
     command = ["build", str(corpus), "--model", small_model(tmp_path), "--index"]
     done = subprocess.run(
         [sys.executable, "-m", "index", *command, str(tmp_path / "one")],
-        cwd=root,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
@@ -106,7 +109,6 @@ def test_a_build_that_makes_the_encoder_says_so_once(
     assert caplog.messages == []
 
 
-@pytest.mark.model
 def test_status_says_what_the_index_holds(
     corpus: Path, index_path: Path, encoder: TokenEncoder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,7 +129,6 @@ def test_status_says_what_the_index_holds(
     assert said(capsys)[0] == "".join(described + articles)
 
 
-@pytest.mark.model
 def test_verify_agrees_or_names_what_is_wrong(
     corpus: Path, index_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,10 +193,10 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_a_folder_that_is_not_there_exits_1_from_the_shell_too(tmp_path: Path, root: Path) -> None:
+def test_a_folder_that_is_not_there_exits_1_from_the_shell_too(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "index", "build", "nowhere", "--index", str(tmp_path / "index")],
-        cwd=root,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
@@ -217,12 +218,12 @@ sys.exit(__main__.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.model
-def test_a_build_that_is_interrupted_says_so_and_the_next_one_goes_on(tmp_path: Path, root: Path) -> None:
+@pytest.mark.usefixtures("encoder")
+def test_a_build_that_is_interrupted_says_so_and_the_next_one_goes_on(tmp_path: Path) -> None:
     corpus, index = tmp_path / "corpus", tmp_path / "index"
     write(corpus, **{f"story{n:02}": f"Story {n}\n\nThe parcel number {n} arrived.\n" for n in range(40)})
     command = [sys.executable, "-c", SLOW, "build", str(corpus), "--index", str(index)]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         end = time.monotonic() + 60
         while time.monotonic() < end and not committed(index) and process.poll() is None:
             time.sleep(0.05)

@@ -14,8 +14,7 @@ from index.errors import ClippingsError, IndexStateError
 from index.library import Library
 from qa import retrieve
 from tests.conftest import write
-
-pytestmark = pytest.mark.model
+from tests.running import ROOT
 
 QUESTION = "What did the works cost?"
 FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel. All nine sailors were saved.\n"
@@ -46,14 +45,14 @@ def test_a_copy_answers_like_its_index_wherever_it_is(library: Library, copy: Pa
     opened.close()
 
 
-def test_a_copy_is_of_its_moment(library: Library, copy: Path, corpus: Path, index_path: Path) -> None:
+def test_a_copy_is_of_its_moment(own_library: Library, copy: Path, corpus: Path, index_path: Path) -> None:
     write(corpus, ferry=FERRY)
     (corpus / "harvest.txt").unlink()
     build(corpus, index_path)
 
     opened = open_index(copy)
     assert [info.path for info in opened.articles()] == ["harvest.txt", "bridge.txt"]
-    assert [info.path for info in library.follow().articles()] == ["bridge.txt", "ferry.txt"]
+    assert [info.path for info in own_library.follow().articles()] == ["bridge.txt", "ferry.txt"]
     opened.close()
 
 
@@ -90,7 +89,7 @@ def test_a_copy_that_fails_leaves_nothing(index_path: Path, tmp_path: Path, monk
 
 
 def test_exporting_from_the_terminal_says_what_asking_takes(
-    index_path: Path, tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
+    index_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "copy"
     assert main(["export", str(target), "--index", str(index_path)]) == 0
@@ -100,7 +99,7 @@ def test_exporting_from_the_terminal_says_what_asking_takes(
 
     asked = subprocess.run(
         [sys.executable, "-m", "qa", "How many euros did the works cost?", "--index", str(target)],
-        cwd=root,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,

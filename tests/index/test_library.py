@@ -30,6 +30,7 @@ from index.storage.rows import Restriction
 from index.storage.store import Store
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
+from tests.running import ROOT
 from tests.stored import encoded, new_store
 
 FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel. All nine sailors were saved.\n"
@@ -44,7 +45,12 @@ def texts(question: str, library: Library, k: int = 50) -> list[str]:
 # With the real model
 
 
-@pytest.mark.model
+@pytest.fixture
+def library(own_library: Library) -> Library:
+    """Each test's own: here they change it."""
+    return own_library
+
+
 def test_a_library_opened_before_a_build_follows_it(library: Library, corpus: Path, index_path: Path) -> None:
     assert SKUA not in texts("Which ferry sank?", library)
     write(corpus, ferry=FERRY, bridge=BRIDGE.replace("Ana Vukić", "Mira Horvat"))
@@ -62,14 +68,13 @@ def test_a_library_opened_before_a_build_follows_it(library: Library, corpus: Pa
     assert library.sources() == ["Test Wire"]
 
 
-@pytest.mark.model
-def test_a_library_follows_another_process(library: Library, corpus: Path, index_path: Path, root: Path) -> None:
+def test_a_library_follows_another_process(library: Library, corpus: Path, index_path: Path) -> None:
     assert texts("Which ferry sank?", library, k=1) != [SKUA]
     write(corpus, ferry=FERRY)
     (corpus / "harvest.txt").unlink()
     done = subprocess.run(
         [sys.executable, "-m", "index", "build", str(corpus), "--index", str(index_path)],
-        cwd=root,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -80,7 +85,6 @@ def test_a_library_follows_another_process(library: Library, corpus: Path, index
     assert len(texts("What do plum growers expect?", library)) == 9
 
 
-@pytest.mark.model
 def test_adding_and_removing_is_seen_at_once(library: Library, corpus: Path, index_path: Path, tmp_path: Path) -> None:
     out = write(tmp_path / "out", ferry=FERRY)
     add([out / "ferry.txt"], index_path)
@@ -92,7 +96,6 @@ def test_adding_and_removing_is_seen_at_once(library: Library, corpus: Path, ind
     assert library.article(hit.article.id or 0) is None
 
 
-@pytest.mark.model
 def test_a_store_ahead_of_tantivy_is_caught_up_with(library: Library, corpus: Path) -> None:
     write(corpus, ferry=FERRY)
     store = Store.open(library.path)
@@ -108,7 +111,7 @@ def test_a_store_ahead_of_tantivy_is_caught_up_with(library: Library, corpus: Pa
     assert library.lexical.counts == library.store.counts()[1:]
 
 
-@pytest.mark.model
+@pytest.mark.usefixtures("encoder")
 def test_questions_asked_while_articles_come_and_go_get_true_answers(tmp_path: Path) -> None:
     corpus, index = write(tmp_path / "corpus", bridge=BRIDGE, harvest=HARVEST), tmp_path / "index"
     build(corpus, index)
@@ -156,7 +159,6 @@ def test_questions_asked_while_articles_come_and_go_get_true_answers(tmp_path: P
     library.close()
 
 
-@pytest.mark.model
 def test_the_encoder_is_loaded_once_and_must_be_the_one_the_index_was_made_with(
     library: Library, index_path: Path
 ) -> None:
@@ -196,7 +198,6 @@ def in_another_thread(act: Callable[[], object]) -> None:
     thread.join()
 
 
-@pytest.mark.model
 @pytest.mark.parametrize("step", ["sentences_of", "passage_rows", "passages_holding"])
 def test_a_question_in_flight_is_put_to_one_index(
     step: str, library: Library, corpus: Path, index_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -227,7 +228,7 @@ def test_a_question_in_flight_is_put_to_one_index(
     assert library.articles()[0].path == "harvest.txt"
 
 
-@pytest.mark.model
+@pytest.mark.usefixtures("encoder")
 def test_questions_asked_while_an_index_is_built_anew_are_put_to_one_of_the_two(tmp_path: Path) -> None:
     towns = {"even": "Ansel Brno Cairo Delhi".split(), "odd": "Essen Faro Graz Haifa Izmir Jena".split()}
     texts = {

@@ -1,12 +1,10 @@
-"""What runs behind the page: the watcher of the corpus folder, and the check of the examples."""
+"""Following the corpus folder: what changes there is taken in, and nothing stops the watcher."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,27 +12,11 @@ import pytest
 from index import build, open_index
 from index.errors import ClippingsError
 from index.watching import catch_up, may_matter, watching
-from tests.browser_support import ARTICLES, BRIDGE, CHEESE, FIRE, serving, write_corpus
-from tests.conftest import ROOT
-from ui.shelf import Examples, Sample, answered, read_samples
-
-pytestmark = pytest.mark.model
+from tests.browser_support import ARTICLES, BRIDGE, CHEESE, FIRE, Serving, write_corpus
+from tests.running import wait_until
 
 
-WHO = "Which night watchman saw flames above the ticket hall?"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Whether the condition has come true in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return condition()
-
-
-def test_the_watcher_follows_the_folder_and_stops(tmp_path: Path) -> None:
+def test_the_watcher_follows_the_folder_and_stops(tmp_path: Path, serving: Serving) -> None:
     with serving(tmp_path, {"fire.txt": FIRE}, watched=True) as served:
 
         def paths() -> set[str]:
@@ -50,7 +32,7 @@ def test_the_watcher_follows_the_folder_and_stops(tmp_path: Path) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "corpus-watcher"]
 
 
-def test_the_watcher_waits_for_a_folder_that_is_missing(tmp_path: Path) -> None:
+def test_the_watcher_waits_for_a_folder_that_is_missing(tmp_path: Path, serving: Serving) -> None:
     with serving(tmp_path, {"fire.txt": FIRE}) as served:
         away = served.corpus.rename(tmp_path / "away")
         with watching(tmp_path / "corpus", served.library.path):
@@ -78,7 +60,7 @@ class Panic(BaseException):
 
 
 def test_the_watcher_survives_what_nobody_foresaw(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, serving: Serving
 ) -> None:
     troubles = [ValueError("nobody foresaw this"), Panic("nor this"), SystemExit(1)]
 
@@ -99,7 +81,7 @@ def test_the_watcher_survives_what_nobody_foresaw(
 
 
 def test_the_watcher_survives_what_watching_fails_on_and_says_it_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, serving: Serving
 ) -> None:
     import watchfiles
 
@@ -121,7 +103,7 @@ def test_the_watcher_survives_what_watching_fails_on_and_says_it_once(
 
 
 def test_the_watcher_leaves_out_what_a_library_fails_on_and_says_so_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, serving: Serving
 ) -> None:
     import sentencex
 
@@ -143,6 +125,7 @@ def test_the_watcher_leaves_out_what_a_library_fails_on_and_says_so_once(
     assert warned.startswith("Left out: gargoyle.txt: a library fails on this text (Panic: byte index 16); ")
 
 
+@pytest.mark.usefixtures("encoder")
 def test_a_watcher_that_is_to_stop_does_not_finish_its_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("index.builder._BATCH_CHARS", 1)  # every article is a transaction
     stop = threading.Event()
@@ -176,66 +159,3 @@ def test_all_is_followed_but_what_is_hidden_and_the_index(path: str, followed: b
 
 def test_an_index_around_the_corpus_hides_nothing() -> None:
     assert may_matter(Path("/c/corpus"), Path("/c"), Path("/c/corpus/a.txt"))
-
-
-# Examples
-
-
-def test_an_example_is_shown_only_if_the_sentence_meant_answers_it(tmp_path: Path) -> None:
-    samples = [
-        Sample(WHO, "cheese.md", ""),
-        Sample(WHO, "fire.txt", "Agnes Brandt"),
-        Sample("Who painted the ceiling of the Sistine Chapel?", "fire.txt", ""),
-        Sample(WHO, "not-there.txt", ""),
-        Sample(WHO, "fire.txt", "Ruben Okafor"),
-    ]
-
-    with serving(tmp_path, ARTICLES) as served:
-        assert answered(samples, served.library) == [WHO]
-        examples = Examples(served.library, samples)
-        assert examples.current() in ((), (WHO,))
-        assert wait_until(lambda: examples.current() == (WHO,))
-
-
-def test_one_thread_checks_the_examples_of_the_newest_library_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    library: Any = SimpleNamespace(generation=1)
-    checked: list[tuple[int, int]] = []
-    go_on = threading.Semaphore(0)
-
-    def check(*_: object) -> list[str]:
-        generation = library.generation
-        checked.append((generation, threading.get_ident()))
-        go_on.acquire()
-        if generation == 4:
-            raise ValueError("the articles vanished meanwhile")
-        return [f"What of {generation}?"]
-
-    monkeypatch.setattr("ui.shelf.answered", check)
-    examples = Examples(library, [])
-
-    def shows(*questions: str) -> bool:
-        return wait_until(lambda: examples.current() == questions)
-
-    for generation in (1, 2, 3):
-        library.generation = generation
-        assert examples.current() == ()
-        assert wait_until(lambda: len(checked) == 1)
-    go_on.release(2)  # what was found for the first is no news any more
-    assert shows("What of 3?")
-    go_on.release(2)
-    library.generation = 4
-    assert shows()
-    library.generation = 5
-    assert shows("What of 5?")
-
-    assert [generation for generation, _ in checked] == [1, 3, 4, 5]
-    assert len({thread for _, thread in checked}) == 1
-
-
-def test_every_sample_names_words_of_an_article_of_the_corpus() -> None:
-    corpus = ROOT / "corpus"
-    samples = read_samples()
-
-    assert len(samples) >= 6
-    for sample in samples:
-        assert sample.words in (corpus / sample.path).read_text(encoding="utf-8")

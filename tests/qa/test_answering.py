@@ -43,27 +43,27 @@ def test_not_found_claims_nothing_of_words_that_are_there(shipped: Library) -> N
     assert said.reason == "I found no sentence that answers this."
 
 
-def test_evidence_holds_no_near_copies(library: Library, index_path: Path) -> None:
+def test_evidence_holds_no_near_copies(own_library: Library, index_path: Path) -> None:
     copy = BRIDGE.replace("date 2022-03-04", "date 2022-03-05").replace("The works cost", "The works had cost")
-    (library.corpus / "copy.txt").write_text(copy, encoding="utf-8")
-    add([library.corpus / "copy.txt"], index_path)
-    said = answer("What did the works cost?", library)
+    (own_library.corpus / "copy.txt").write_text(copy, encoding="utf-8")
+    add([own_library.corpus / "copy.txt"], index_path)
+    said = answer("What did the works cost?", own_library)
     texts = [evidence.hit.text for evidence in said.evidence]
     assert sum("3.4 million" in text for text in texts) == 1
     assert 2 <= len(texts) <= 5
-    hits = retrieve("What did the works cost?", library, k=10)
+    hits = retrieve("What did the works cost?", own_library, k=10)
     assert sum("3.4 million" in hit.text for hit in hits) == 2  # retrieve keeps them
     kept = without_copies(hits)
     assert kept[0] == hits[0]
     assert len(kept) < len(hits)
 
 
-def test_a_date_filter_says_how_many_it_kept_out(library: Library, index_path: Path) -> None:
-    (library.corpus / "undated.txt").write_text("The bridge in the park is painted green.\n")
-    add([library.corpus / "undated.txt"], index_path)
-    assert answer("What colour is the bridge in the park?", library).undated_excluded == 0
-    assert answer("Bridge?", library, since=datetime.date(2022, 1, 1)).undated_excluded == 1
-    assert answer("Bridge?", library, since=datetime.date(2022, 1, 1), source="Test Wire").undated_excluded == 0
+def test_a_date_filter_says_how_many_it_kept_out(own_library: Library, index_path: Path) -> None:
+    (own_library.corpus / "undated.txt").write_text("The bridge in the park is painted green.\n")
+    add([own_library.corpus / "undated.txt"], index_path)
+    assert answer("What colour is the bridge in the park?", own_library).undated_excluded == 0
+    assert answer("Bridge?", own_library, since=datetime.date(2022, 1, 1)).undated_excluded == 1
+    assert answer("Bridge?", own_library, since=datetime.date(2022, 1, 1), source="Test Wire").undated_excluded == 0
 
 
 def test_reasons_for_finding_nothing_at_all(library: Library, tmp_path: Path) -> None:
@@ -112,14 +112,14 @@ def test_the_default_library_is_used_when_none_is_given(index_path: Path, monkey
 
 
 def test_the_path_of_an_index_is_opened_once_and_followed(
-    library: Library, index_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_library: Library, index_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert answer("What did the works cost?", index_path).text == "3.4 million euros"
     monkeypatch.setattr("index.library.open_index", lambda path: pytest.fail("opened again"))
     monkeypatch.chdir(index_path.parent)
     assert retrieve("What did the works cost?", index_path.name, k=1)[0].text == "The works cost 3.4 million euros."
-    (library.corpus / "goat.txt").write_text("The goat of Ilidža is called Belka.\n", encoding="utf-8")
-    add([library.corpus / "goat.txt"], index_path)
+    (own_library.corpus / "goat.txt").write_text("The goat of Ilidža is called Belka.\n", encoding="utf-8")
+    add([own_library.corpus / "goat.txt"], index_path)
     assert retrieve("What is the goat of Ilidža called?", str(index_path), k=1)[0].article.path == "goat.txt"
 
 

@@ -68,6 +68,7 @@ def test_restrictions(index_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "'May' is not a date; write it as YYYY-MM-DD" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("encoder")
 def test_no_index_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([QUESTION, "--index", str(tmp_path / "none")]) == 1
     said = capsys.readouterr().err
@@ -85,6 +86,7 @@ def test_text_cannot_steer_the_terminal(corpus: Path, index_path: Path, capsys: 
     assert "\x1b" not in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("encoder")
 def test_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from tests.questions import squad
 

@@ -67,6 +67,7 @@ def test_in_further_evidence_a_mere_guess_is_not_marked(library: Library) -> Non
     assert said.spans == ((other.start, other.end),)
 
 
+@pytest.mark.usefixtures("encoder")
 def test_a_sentence_that_leans_on_another_brings_it_along(tmp_path: Path) -> None:
     story = "The diver\n\nMara Bel dived in the Blue Cave for six hours. She came up with a bronze bell.\n"
     build(write(tmp_path / "corpus", diver=story), tmp_path / "index")
@@ -81,6 +82,7 @@ def test_a_sentence_that_leans_on_another_brings_it_along(tmp_path: Path) -> Non
     library.close()
 
 
+@pytest.mark.usefixtures("encoder")
 def test_a_copy_with_another_figure_is_not_a_copy(tmp_path: Path) -> None:
     first = "date 2021-05-03 The ferry Skua\nsource: Wire\n\nThe ferry Skua sank off Ansel with 112 people aboard.\n"
     later = first.replace("05-03", "05-09").replace("112", "131")

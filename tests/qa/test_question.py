@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from index.library import Library
-from qa.question import Kind, Question, read_question
-
-Read = Callable[[str], Question]
-
-
-@pytest.fixture
-def read(shipped: Library) -> Read:
-    return read_question
-
+from qa.question import Kind, read_question
 
 KINDS = [
     ("When did the bridge reopen?", Kind.DATE),
@@ -72,30 +61,30 @@ STANDING = [
 
 
 @pytest.mark.parametrize(("text", "kind"), KINDS)
-def test_the_kind(text: str, kind: Kind, read: Read) -> None:
-    assert read(text).kind is kind
+def test_the_kind(text: str, kind: Kind) -> None:
+    assert read_question(text).kind is kind
 
 
 @pytest.mark.parametrize("text", SEVERAL)
-def test_several_are_asked_for(text: str, read: Read) -> None:
-    assert read(text).several
+def test_several_are_asked_for(text: str) -> None:
+    assert read_question(text).several
 
 
 @pytest.mark.parametrize("text", ONE)
-def test_one_answer_is_asked_for(text: str, read: Read) -> None:
-    assert not read(text).several
+def test_one_answer_is_asked_for(text: str) -> None:
+    assert not read_question(text).several
 
 
 @pytest.mark.parametrize(
     ("text", "leans"), [*((text, True) for text in LEANING), *((text, False) for text in STANDING)]
 )
-def test_whether_it_leans_on_another(text: str, leans: bool, read: Read) -> None:
-    assert read(text).leans_on_another is leans
+def test_whether_it_leans_on_another(text: str, leans: bool) -> None:
+    assert read_question(text).leans_on_another is leans
 
 
-def test_words_names_and_phrases(read: Read) -> None:
-    question = read('What did Ana Vukić say of the "middle pier" on 4 March?')
+def test_words_names_and_phrases() -> None:
+    question = read_question('What did Ana Vukić say of the "middle pier" on 4 March?')
     assert question.names == ("Ana", "Vukić", "4", "March")
     assert question.phrases == ("middle pier",)
     assert question.terms == ("ana", "vukic", "say", "middl", "pier", "4", "march")
-    assert read("Who is he?").terms == ("who", "is", "he")  # nothing carries meaning: all of them
+    assert read_question("Who is he?").terms == ("who", "is", "he")  # nothing carries meaning: all of them

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from index.encoding.windows import PassageText
 from index.errors import ModelError
 from qa import reader as module
 from qa.reader import NETWORK, SHA256, Reader, best_spans, load_reader
+from tests.running import ROOT
 
 SENTENCES = (
     "The stone bridge over the Lim reopened to traffic on Friday.",
@@ -35,7 +35,6 @@ def reader() -> Reader:
     return load_reader()
 
 
-@pytest.mark.model
 @pytest.mark.parametrize(
     ("question", "sentence", "span"),
     [
@@ -56,7 +55,6 @@ def test_the_best_span_is_the_answer(question: str, sentence: int, span: str, re
         assert start <= reading.start < reading.end <= end  # a span never leaves its sentence
 
 
-@pytest.mark.model
 def test_a_window_that_does_not_answer_says_so(reader: Reader) -> None:
     bridge, plums = window(*SENTENCES), window("Late frost has destroyed the plum blossom.", "About 600 farms are hit.")
     asked = reader.read("How many farms did the frost hit?", [bridge, plums])
@@ -66,7 +64,6 @@ def test_a_window_that_does_not_answer_says_so(reader: Reader) -> None:
     assert max(reading.score for reading in readings) < right - 5
 
 
-@pytest.mark.model
 def test_a_window_longer_than_the_network_is_read_to_its_end(reader: Reader) -> None:
     filler = [
         f"On day {day} nothing was heard of the expedition, and the village went about its work." for day in range(60)
@@ -79,14 +76,12 @@ def test_a_window_longer_than_the_network_is_read_to_its_end(reader: Reader) -> 
     assert all(math.isfinite(reading.score) for reading in readings)
 
 
-@pytest.mark.model
 def test_a_sentence_longer_than_the_network_keeps_its_offsets(reader: Reader) -> None:
     endless = "and then " * 500 + "Mara Bel found the boat"
     (readings,) = reader.read("Who found the boat?", [PassageText(endless, ((0, len(endless)),))])
     assert "Mara Bel" in endless[readings[0].start : readings[0].end]
 
 
-@pytest.mark.model
 def test_of_an_endless_window_only_so_much_is_read(reader: Reader) -> None:
     endless = window(*["It rained." for _ in range(20_000)])
     (readings,) = reader.read("Did it rain?", [endless])
@@ -95,7 +90,6 @@ def test_of_an_endless_window_only_so_much_is_read(reader: Reader) -> None:
     assert 0 < sum(read) < 3000
 
 
-@pytest.mark.model
 def test_questions_and_windows_of_any_length(reader: Reader) -> None:
     assert reader.read("What did the works cost?", []) == []
     (readings,) = reader.read("cost " * 400, [window(*SENTENCES)])
@@ -104,7 +98,6 @@ def test_questions_and_windows_of_any_length(reader: Reader) -> None:
     assert (readings[0].start, readings[0].end) == (0, 1)
 
 
-@pytest.mark.model
 def test_other_windows_change_nothing(reader: Reader) -> None:
     alone = reader.read("What did the works cost?", [window(*SENTENCES)])[0]
     others = [window("About 600 farms are hit."), window(*SENTENCES), window(*SENTENCES * 4)]
@@ -127,9 +120,9 @@ def test_a_span_is_no_longer_than_it_may_be() -> None:
     assert best_spans(starts, ends) == [(0, module.LONGEST - 1, 6.0)]
 
 
-def test_the_shipped_network_is_what_it_says(root: Path) -> None:
-    assert sha256(root / "qa" / NETWORK) == SHA256
-    assert (root / "qa" / NETWORK).stat().st_size <= 25e6
+def test_the_shipped_network_is_what_it_says() -> None:
+    assert sha256(ROOT / "qa" / NETWORK) == SHA256
+    assert (ROOT / "qa" / NETWORK).stat().st_size <= 25e6
 
 
 def test_a_damaged_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

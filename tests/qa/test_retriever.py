@@ -87,11 +87,11 @@ def test_source_restricts_without_case(library: Library) -> None:
     assert retrieve("bridge", library, source="Another") == []
 
 
-def test_articles_of_unknown_date_are_kept_out_by_dates(library: Library, index_path: Path) -> None:
-    (library.corpus / "undated.txt").write_text("The bridge in the park is painted green.\n")
-    add([library.corpus / "undated.txt"], index_path)
-    assert retrieve("What colour is the bridge in the park?", library)[0].article.path == "undated.txt"
-    hits = retrieve("What colour is the bridge in the park?", library, k=50, since=datetime.date(1900, 1, 1))
+def test_articles_of_unknown_date_are_kept_out_by_dates(own_library: Library, index_path: Path) -> None:
+    (own_library.corpus / "undated.txt").write_text("The bridge in the park is painted green.\n")
+    add([own_library.corpus / "undated.txt"], index_path)
+    assert retrieve("What colour is the bridge in the park?", own_library)[0].article.path == "undated.txt"
+    hits = retrieve("What colour is the bridge in the park?", own_library, k=50, since=datetime.date(1900, 1, 1))
     assert {hit.article.path for hit in hits} == {"bridge.txt", "harvest.txt"}
 
 
@@ -124,10 +124,10 @@ def test_every_phrase_must_stand_in_it(library: Library) -> None:
     assert retrieve('"middle pier" and "European Union"', library, k=50) == []
 
 
-def test_a_removed_article_is_not_found(library: Library, index_path: Path) -> None:
-    assert retrieve("plum blossom frost", library)[0].article.path == "harvest.txt"
+def test_a_removed_article_is_not_found(own_library: Library, index_path: Path) -> None:
+    assert retrieve("plum blossom frost", own_library)[0].article.path == "harvest.txt"
     remove(["harvest.txt"], index_path)
-    assert {hit.article.path for hit in retrieve("plum blossom frost", library, k=50)} == {"bridge.txt"}
+    assert {hit.article.path for hit in retrieve("plum blossom frost", own_library, k=50)} == {"bridge.txt"}
 
 
 @pytest.mark.parametrize("question", ["", "  \n ", "\t"])
@@ -201,6 +201,7 @@ def without_model(article: Article, store: Store) -> EncodedArticle:
     return EncodedArticle(article, passages, np.tile(vector, (len(passages), 1)), np.tile(vector, (sentences, 1)))
 
 
+@pytest.mark.usefixtures("encoder")
 def test_phrases_that_stand_together_in_one_sentence_of_many_are_found(tmp_path: Path) -> None:
     many = "\n\n".join(f"The {colour} ferry left at {n}." for n in range(1100) for colour in ("red", "blue"))
     write(tmp_path / "corpus", ferries=f"Ferries\n\n{many}\n\nThe red ferry met the blue ferry.\n")
@@ -213,13 +214,13 @@ def test_phrases_that_stand_together_in_one_sentence_of_many_are_found(tmp_path:
     library.close()
 
 
-def test_decomposed_accents_are_found_by_their_words(library: Library, index_path: Path) -> None:
-    text = unicodedata.normalize("NFD", "The mayor of Nikšić opened a library.\n")
-    (library.corpus / "niksic.txt").write_text(text, encoding="utf-8")
-    add([library.corpus / "niksic.txt"], index_path)
-    (hit,) = retrieve("“Nikšić”", library)
+def test_decomposed_accents_are_found_by_their_words(own_library: Library, index_path: Path) -> None:
+    text = unicodedata.normalize("NFD", "The mayor of Nikšić opened a own_library.\n")
+    (own_library.corpus / "niksic.txt").write_text(text, encoding="utf-8")
+    add([own_library.corpus / "niksic.txt"], index_path)
+    (hit,) = retrieve("“Nikšić”", own_library)
     assert hit.text == text.strip()
-    assert retrieve("Who opened something in Niksic?", library)[0].article.path == "niksic.txt"
+    assert retrieve("Who opened something in Niksic?", own_library)[0].article.path == "niksic.txt"
 
 
 def test_bytes_that_are_not_text_are_refused(library: Library) -> None:

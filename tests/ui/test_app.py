@@ -14,17 +14,16 @@ import httpx
 import pytest
 
 from index.errors import ClippingsError
-from tests.browser_support import ARTICLES, FIRE, Site, free_port, serving
+from tests.browser_support import ARTICLES, FIRE, Serving, Site, free_port
+from tests.running import ROOT
 from ui.__main__ import main
-
-pytestmark = pytest.mark.model
 
 WHO = "Which night watchman saw flames above the ticket hall?"
 WATCHMAN = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, serving: Serving) -> Iterator[Site]:
     """A chat that is only asked."""
     with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
         yield served
@@ -38,7 +37,7 @@ def client(site: Site) -> Any:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Site]:
+def own(tmp_path: Path, serving: Serving) -> Iterator[Site]:
     """A chat of the test's own, to change."""
     with serving(tmp_path, ARTICLES) as served:
         yield served
@@ -170,7 +169,7 @@ def test_monitoring_and_run_history_are_off(site: Site) -> None:
     assert config["analytics_enabled"] is False
 
 
-def test_nothing_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving: Serving) -> None:
     called: list[object] = []
     connect, look_up = socket.socket.connect, socket.getaddrinfo
 
@@ -224,14 +223,14 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("command", [["-m", "ui"], ["-c", BUSY]], ids=["as it comes", "while examples are checked"])
-def test_a_port_in_use_is_said_with_the_way_out_and_nothing_else(command: list[str], own: Site, root: Path) -> None:
+def test_a_port_in_use_is_said_with_the_way_out_and_nothing_else(command: list[str], own: Site) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         named = ["--port", str(port), "--index", str(own.library.path)]
         done = subprocess.run(
-            [sys.executable, *command, *named], cwd=root, capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, *command, *named], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
         )
 
     advice = f"Take another: make chat PORT={port + 1}, or python -m ui --port {port + 1}"
@@ -247,6 +246,7 @@ def test_a_missing_index_is_said_with_what_to_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("encoder")  # main begins to load it
 @pytest.mark.parametrize(("named", "meant"), [("elsewhere/mine", "elsewhere/mine"), ("", ".index")])
 def test_without_an_index_named_the_default_one_is_opened(
     named: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import qa
-from tests.browser_support import ARTICLES, Site, ask, keep, marked, serving
+from tests.browser_support import ARTICLES, Serving, Site, Visit, ask, expect, keep, marked
 from ui.shelf import Sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-pytestmark = [pytest.mark.browser, pytest.mark.model]
 
 NOTES = ["Asked only of articles since 5 March 2023.", "1 article of unknown date left out by the dates you set."]
 WHO = "Which night watchman saw flames above the ticket hall?"
@@ -29,7 +27,7 @@ HEATER = (
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, serving: Serving) -> Iterator[Site]:
     """A chat that is only asked."""
     with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
         yield served
@@ -39,9 +37,7 @@ def paragraph_of_mark(page: Page) -> str:
     return str(page.locator("#article p:has(mark.sentence)").inner_text())
 
 
-def test_asking_marks_the_answering_sentence_where_it_stands(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_asking_marks_the_answering_sentence_where_it_stands(site: Site, visit: Visit) -> None:
     page = visit(site)
     keep(page, "opening-light")
     ask(page, CAUSE)
@@ -63,10 +59,8 @@ def test_asking_marks_the_answering_sentence_where_it_stands(site: Site, visit: 
 
 
 def test_the_exact_answer_is_marked_within_its_sentence(
-    site: Site, visit: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+    site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from playwright.sync_api import expect
-
     def exact(*arguments: Any, **more: Any) -> qa.Answer:
         said = qa.answer(*arguments, **more)
         first = said.evidence[0]
@@ -130,9 +124,7 @@ def styles(page: Page, selector: str, name: str) -> str:
 
 
 @pytest.mark.usefixtures("several_marks")
-def test_every_exact_answer_and_the_context_are_marked_and_reopened(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_every_exact_answer_and_the_context_are_marked_and_reopened(site: Site, visit: Visit) -> None:
     low = {"width": 1360, "height": 420}  # so that there is something to scroll
     page = visit(site, viewport=low, reduced_motion="reduce")
     ask(page, WHO)
@@ -165,7 +157,7 @@ def test_every_exact_answer_and_the_context_are_marked_and_reopened(site: Site, 
 
 @pytest.mark.usefixtures("several_marks")
 @pytest.mark.parametrize("scheme", ["light", "dark", "forced"])
-def test_marks_are_told_apart_by_more_than_colour(site: Site, visit: Callable[..., Page], scheme: str) -> None:
+def test_marks_are_told_apart_by_more_than_colour(site: Site, visit: Visit, scheme: str) -> None:
     options = {"forced_colors": "active"} if scheme == "forced" else {"color_scheme": scheme}
     page = visit(site, **options)
     ask(page, WHO)
@@ -183,9 +175,7 @@ def test_marks_are_told_apart_by_more_than_colour(site: Site, visit: Callable[..
         assert len(set(grounds)) == 3
 
 
-def test_clicking_another_clipping_opens_it_and_marks_its_sentence(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_clicking_another_clipping_opens_it_and_marks_its_sentence(site: Site, visit: Visit) -> None:
     page = visit(site)
     ask(page, CAUSE)
     assert marked(page) == HEATER
@@ -204,9 +194,7 @@ def test_clicking_another_clipping_opens_it_and_marks_its_sentence(site: Site, v
     assert marked(page) == HEATER
 
 
-def test_one_more_click_copies_a_citation(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_one_more_click_copies_a_citation(site: Site, visit: Visit) -> None:
     page = visit(site, permissions=["clipboard-read", "clipboard-write"])
     ask(page, WHO)
     button = page.locator(".turn .lead .copy")
@@ -218,9 +206,7 @@ def test_one_more_click_copies_a_citation(site: Site, visit: Callable[..., Page]
     )
 
 
-def test_what_the_articles_do_not_say_is_said_plainly(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_what_the_articles_do_not_say_is_said_plainly(site: Site, visit: Visit) -> None:
     page = visit(site)
     ask(page, "Who painted the ceiling of the Sistine Chapel?")
     expect(page.locator(".turn .unsaid")).to_contain_text("The articles do not say")
@@ -235,9 +221,7 @@ def test_what_the_articles_do_not_say_is_said_plainly(site: Site, visit: Callabl
     expect(page.locator(".turn").nth(1).locator(".unsaid")).to_contain_text("Each question is taken by itself")
 
 
-def test_questions_that_cannot_be_taken_are_refused_and_stay_in_the_box(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_questions_that_cannot_be_taken_are_refused_and_stay_in_the_box(site: Site, visit: Visit) -> None:
     page = visit(site)
     ask(page, "")
     expect(page.locator(".turn .refused")).to_be_visible()
@@ -246,9 +230,7 @@ def test_questions_that_cannot_be_taken_are_refused_and_stay_in_the_box(site: Si
     expect(page.locator("#question textarea")).to_have_value("x" * 100_000)
 
 
-def test_answers_can_be_narrowed_by_date_and_source(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_answers_can_be_narrowed_by_date_and_source(site: Site, visit: Visit) -> None:
     page = visit(site)
     page.locator("#filters > .label-wrap").click()
     expect(page.locator("#since input")).to_have_attribute("type", "date")
@@ -268,10 +250,8 @@ def test_answers_can_be_narrowed_by_date_and_source(site: Site, visit: Callable[
 
 
 def test_an_example_is_asked_as_narrowly_as_the_page_shows(
-    tmp_path: Path, visit: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch, serving: Serving
 ) -> None:
-    from playwright.sync_api import expect
-
     monkeypatch.setattr("ui.shelf.read_samples", lambda: [Sample(WHO, "fire.txt", "Ruben Okafor")])
     with serving(tmp_path, ARTICLES) as served:
         page = visit(served)
@@ -298,9 +278,7 @@ def test_the_page_may_call_no_other_host(site: Site, browser: Browser) -> None:
     assert blocked == "http://127.0.0.2:9/pixel.png"
 
 
-def test_nobody_sees_the_questions_of_another(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_nobody_sees_the_questions_of_another(site: Site, visit: Visit) -> None:
     mine, yours = visit(site), visit(site)
     ask(mine, WHO)
     ask(yours, "When was the terminal opened?")
@@ -315,9 +293,7 @@ def test_nobody_sees_the_questions_of_another(site: Site, visit: Callable[..., P
     expect(yours.locator(".turn")).to_have_count(0)
 
 
-def test_everything_can_be_reached_with_the_keyboard(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_everything_can_be_reached_with_the_keyboard(site: Site, visit: Visit) -> None:
     page = visit(site)
     expect(page.locator("#question textarea")).to_be_focused()
     page.keyboard.type(CAUSE)

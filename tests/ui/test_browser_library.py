@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,32 +15,30 @@ from tests.browser_support import (
     HOSTILE,
     HOSTILE_FILE,
     HOSTILE_TITLE,
+    Serving,
     Site,
+    Visit,
     ask,
+    expect,
     keep,
     marked,
-    serving,
 )
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-pytestmark = [pytest.mark.browser, pytest.mark.model]
 
 WHO = "Which night watchman saw flames above the ticket hall?"
 GUSTAV = "A heron named Gustav has moved into the fountain of Low Marsh."
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Site]:
+def own(tmp_path: Path, serving: Serving) -> Iterator[Site]:
     """A chat of the test's own, to change; its corpus folder is watched."""
     with serving(tmp_path, ARTICLES, watched=True) as served:
         yield served
 
 
-def test_an_empty_library_invites_the_first_article(tmp_path: Path, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_an_empty_library_invites_the_first_article(tmp_path: Path, visit: Visit, serving: Serving) -> None:
     with serving(tmp_path, {}) as empty:
         page = visit(empty)
         expect(page.locator(".opening h2")).to_have_text("Your library is empty")
@@ -64,11 +62,7 @@ def paste(page: Page, title: str, text: str) -> None:
     page.locator("#paste-add").click()
 
 
-def test_added_files_can_be_asked_and_refused_ones_say_why(
-    own: Site, visit: Callable[..., Page], tmp_path: Path
-) -> None:
-    from playwright.sync_api import expect
-
+def test_added_files_can_be_asked_and_refused_ones_say_why(own: Site, visit: Visit, tmp_path: Path) -> None:
     heron = tmp_path / "heron.txt"
     heron.write_text(f"A heron moved in\n\n{GUSTAV}\n")
     binary = tmp_path / "picture.txt"
@@ -89,9 +83,7 @@ def test_added_files_can_be_asked_and_refused_ones_say_why(
     assert (own.corpus / "heron.txt").is_file()
 
 
-def test_the_library_is_searched_and_an_article_removed_after_asking(own: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_the_library_is_searched_and_an_article_removed_after_asking(own: Site, visit: Visit) -> None:
     page = visit(own)
     page.locator("nav [data-room=library]").click()
     page.locator("#search input").fill("low mar")
@@ -112,9 +104,7 @@ def test_the_library_is_searched_and_an_article_removed_after_asking(own: Site, 
     assert (own.corpus / ".trash" / "bridge.txt").read_text() == BRIDGE
 
 
-def test_files_dropped_into_the_folder_appear_on_an_open_page(own: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_files_dropped_into_the_folder_appear_on_an_open_page(own: Site, visit: Visit) -> None:
     page = visit(own)
     expect(page.locator("nav .count")).to_have_text("3")
     (own.corpus / "heron.txt").write_text(f"---\ntitle: A heron moved in\nsource: Marsh Post\n---\n{GUSTAV}\n")
@@ -134,9 +124,7 @@ def test_files_dropped_into_the_folder_appear_on_an_open_page(own: Site, visit: 
 # Hostile articles
 
 
-def test_hostile_articles_are_shown_and_do_nothing(tmp_path: Path, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_hostile_articles_are_shown_and_do_nothing(tmp_path: Path, visit: Visit, serving: Serving) -> None:
     with serving(tmp_path, {HOSTILE_FILE: HOSTILE, "fire.txt": FIRE}) as served:
         page = visit(served)
         shown_title = HOSTILE_TITLE.replace("\u202e", "U+202E")

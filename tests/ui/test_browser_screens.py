@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser_support import ARTICLES, PHONE, WIDE, Site, ask, keep, marked, serving
+from tests.browser_support import ARTICLES, PHONE, WIDE, Serving, Site, Visit, ask, expect, keep, marked
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
-pytestmark = [pytest.mark.browser, pytest.mark.model]
+    pass
 
 CAUSE = "Which chief inspector told reporters that an electric heater is the most likely cause?"
 HEATER = (
@@ -22,15 +20,13 @@ HEATER = (
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, serving: Serving) -> Iterator[Site]:
     """A chat that is only asked."""
     with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
         yield served
 
 
-def test_on_a_phone_the_article_is_a_sheet(site: Site, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_on_a_phone_the_article_is_a_sheet(site: Site, visit: Visit) -> None:
     page = visit(site, viewport=PHONE, is_mobile=True, has_touch=True)
     keep(page, "opening-phone")
     ask(page, CAUSE)
@@ -52,7 +48,7 @@ def test_on_a_phone_the_article_is_a_sheet(site: Site, visit: Callable[..., Page
     keep(page, "library-phone")
 
 
-def test_on_a_phone_nothing_is_cut_off_or_too_small_to_touch(site: Site, visit: Callable[..., Page]) -> None:
+def test_on_a_phone_nothing_is_cut_off_or_too_small_to_touch(site: Site, visit: Visit) -> None:
     page = visit(site, viewport={"width": 340, "height": 700}, is_mobile=True, has_touch=True)
     ask(page, CAUSE)
     for room in ("ask", "library"):
@@ -68,7 +64,7 @@ def test_on_a_phone_nothing_is_cut_off_or_too_small_to_touch(site: Site, visit: 
 
 @pytest.mark.parametrize(("scheme", "viewport"), [("dark", WIDE), ("dark", PHONE), ("light", WIDE)])
 def test_light_and_dark_are_the_systems_and_can_be_read(
-    site: Site, visit: Callable[..., Page], scheme: str, viewport: dict[str, int]
+    site: Site, visit: Visit, scheme: str, viewport: dict[str, int]
 ) -> None:
     phone = viewport is PHONE
     page = visit(site, viewport=viewport, color_scheme=scheme, is_mobile=phone, has_touch=phone)

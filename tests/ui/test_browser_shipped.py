@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
-from index import build, open_index
-from tests.browser_support import Site, ask, free_port, keep, marked
-from tests.conftest import ROOT
-from ui.shelf import MAX_EXAMPLES, answered, read_samples
+from tests.browser_support import Site, Visit, ask, expect, free_port, keep, marked
+from ui.shelf import MAX_EXAMPLES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
     from index.library import Library
 
-pytestmark = [pytest.mark.browser, pytest.mark.model]
 
-
-def test_a_newcomer_sees_examples_asks_and_reads_on(shipped: Library, visit: Callable[..., Page]) -> None:
-    from playwright.sync_api import expect
-
+def test_a_newcomer_sees_examples_asks_and_reads_on(shipped: Library, visit: Visit) -> None:
     from ui.app import create_app, serve
 
     app = create_app(shipped)
@@ -42,20 +30,3 @@ def test_a_newcomer_sees_examples_asks_and_reads_on(shipped: Library, visit: Cal
         expect(page.locator("#article mark")).to_have_count(0)
     finally:
         app.close()
-
-
-def test_every_example_is_answered_by_the_sentence_meant(shipped: Library) -> None:
-    samples = read_samples()
-    assert len(samples) > MAX_EXAMPLES
-    assert [answered([sample], shipped) for sample in samples] == [[sample.question] for sample in samples]
-
-
-def test_examples_that_the_library_does_not_answer_are_not_shown(tmp_path: Path) -> None:
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    name = read_samples()[0].path
-    (corpus / name).write_text((ROOT / "corpus" / read_samples()[1].path).read_text(encoding="utf-8"), encoding="utf-8")
-    build(corpus, tmp_path / "index")
-    library = open_index(tmp_path / "index")
-    assert answered(read_samples(), library) == []
-    library.close()

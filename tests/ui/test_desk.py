@@ -13,18 +13,15 @@ import pytest
 
 from index import add, open_index
 from index.reading.articles import Article, parse_article
-from tests.browser_support import ARTICLES, BRIDGE, Site, serving
+from tests.browser_support import ARTICLES, BRIDGE, Serving, Site
 from ui import render
 from ui.desk import Desk
-
-pytestmark = pytest.mark.model
-
 
 WHO = "Which night watchman saw flames above the ticket hall?"
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Site]:
+def own(tmp_path: Path, serving: Serving) -> Iterator[Site]:
     """A chat of the test's own, to change."""
     with serving(tmp_path, ARTICLES) as served:
         yield served

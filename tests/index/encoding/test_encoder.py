@@ -14,13 +14,13 @@ import pytest
 
 from index.encoding import loading as module
 from index.encoding.encoder import Encoder, TokenEncoder
-from index.encoding.loading import Encoders, load_encoder, open_encoder, preload
+from index.encoding.loading import SHIPPED, Encoders, load_encoder, open_encoder, preload
 from index.encoding.recipe import Recipe, read_recipe, write_recipe
 from index.encoding.sentence_transformer import Original
 from index.encoding.windows import PassageText
 from index.errors import ModelError
 
-pytestmark = pytest.mark.model
+pytestmark = pytest.mark.usefixtures("encoder")
 
 LEAD = "The stone bridge over the Lim reopened to traffic on Friday."
 COST = "The works cost 3.4 million euros, said the mayor, Ana Vukić."
@@ -49,9 +49,8 @@ def in_torch(original: Original) -> TokenEncoder:
 
 
 @pytest.fixture(scope="module", params=["int8", "in_torch"])
-def either(request: pytest.FixtureRequest) -> TokenEncoder:
-    found: TokenEncoder = request.getfixturevalue("encoder" if request.param == "int8" else "in_torch")
-    return found
+def either(request: pytest.FixtureRequest, encoder: TokenEncoder, in_torch: TokenEncoder) -> TokenEncoder:
+    return encoder if request.param == "int8" else in_torch
 
 
 def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
@@ -227,15 +226,15 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> dict[str, Encoder]:
 
 
 @pytest.fixture
-def folder(encoder_folder: Path, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A copy of the default model's encoder, to damage."""
-    return Path(shutil.copytree(encoder_folder, tmp_path / "encoder"))
+    return Path(shutil.copytree(SHIPPED, tmp_path / "encoder"))
 
 
-def test_an_encoder_is_loaded_once_wherever_it_lies(encoder: TokenEncoder, encoder_folder: Path, folder: Path) -> None:
-    assert load_encoder(encoder_folder) is encoder
+def test_an_encoder_is_loaded_once_wherever_it_lies(encoder: TokenEncoder, folder: Path) -> None:
+    assert load_encoder(SHIPPED) is encoder
     assert load_encoder(folder) is encoder
-    assert load_encoder(encoder_folder.parent / "none", encoder.identity) is encoder
+    assert load_encoder(SHIPPED.parent / "none", encoder.identity) is encoder
 
 
 @pytest.fixture

@@ -29,10 +29,9 @@ from index.reading.passages import split, split_sentences
 from index.reading.tokens import load_encoding
 from index.storage.store import Store
 from qa import retrieve
-from tests.conftest import BRIDGE, HARVEST, ROOT
-from tests.models import PROMPTS, small_model
-
-pytestmark = pytest.mark.model
+from tests.conftest import BRIDGE, HARVEST
+from tests.models import PROMPTS, SmallModel
+from tests.running import ROOT
 
 MAYOR = "Engineers replaced 212 of its\nblocks, the mayor, Ana Vukić, said."
 QUESTIONS = {
@@ -64,7 +63,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def small_index(corpus: Path, tmp_path: Path) -> Path:
+def small_index(corpus: Path, tmp_path: Path, small_model: SmallModel) -> Path:
     """An index of the two articles that was made with a small model, and so has an encoder of its own."""
     build(corpus, tmp_path / "small index", model=small_model(tmp_path))
     return tmp_path / "small index"
@@ -122,9 +121,9 @@ def answers(library: Library) -> list[str]:
 # The default model
 
 
-def test_the_folder_holds_a_network_its_tokenizer_and_how_to_use_them(encoder_folder: Path, original: Original) -> None:
-    assert inside(encoder_folder) == ["encoder.json", "model.onnx", "tokenizer.json"]
-    said = json.loads((encoder_folder / DESCRIPTION).read_text("utf-8"))
+def test_the_folder_holds_a_network_its_tokenizer_and_how_to_use_them(original: Original) -> None:
+    assert inside(SHIPPED) == ["encoder.json", "model.onnx", "tokenizer.json"]
+    said = json.loads((SHIPPED / DESCRIPTION).read_text("utf-8"))
     measured = said.pop("cosine")
     assert said == {
         "model": "all-MiniLM-L6-v2",
@@ -138,17 +137,15 @@ def test_the_folder_holds_a_network_its_tokenizer_and_how_to_use_them(encoder_fo
         "query_prompt": "",
         "document_prompt": "",
         "remark": "",
-        "hashes": {
-            name: hashlib.sha256((encoder_folder / name).read_bytes()).hexdigest() for name in (NETWORK, TOKENIZER)
-        },
+        "hashes": {name: hashlib.sha256((SHIPPED / name).read_bytes()).hexdigest() for name in (NETWORK, TOKENIZER)},
     }
     assert 0.995 <= measured < 1
-    assert str(read_recipe(encoder_folder)) == f"int8 ONNX, mean cosine to the original {measured:.4f}"
-    assert (encoder_folder / NETWORK).stat().st_size < 25_000_000  # a quarter of the original
+    assert str(read_recipe(SHIPPED)) == f"int8 ONNX, mean cosine to the original {measured:.4f}"
+    assert (SHIPPED / NETWORK).stat().st_size < 25_000_000  # a quarter of the original
 
 
-def test_the_tokenizer_neither_pads_nor_cuts(encoder_folder: Path) -> None:
-    tokenizer = json.loads((encoder_folder / TOKENIZER).read_text("utf-8"))
+def test_the_tokenizer_neither_pads_nor_cuts() -> None:
+    tokenizer = json.loads((SHIPPED / TOKENIZER).read_text("utf-8"))
     assert (tokenizer["padding"], tokenizer["truncation"]) == (None, None)
 
 
@@ -188,6 +185,7 @@ def test_the_sentence_nearest_to_a_question_stays_the_same(encoder: TokenEncoder
 # Once per machine
 
 
+@pytest.mark.usefixtures("encoder")
 def test_an_index_of_the_default_model_holds_no_encoder_and_loads_no_model(
     corpus: Path, tmp_path: Path, own_cache: Path, no_model: None
 ) -> None:
@@ -203,7 +201,7 @@ def test_an_index_of_the_default_model_holds_no_encoder_and_loads_no_model(
 
 
 def test_a_model_is_exported_once_and_again_if_what_was_kept_is_damaged(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
 ) -> None:
     exported: list[str] = []
 
@@ -232,7 +230,7 @@ def test_a_model_is_exported_once_and_again_if_what_was_kept_is_damaged(
 
 
 def test_another_process_may_make_the_same_encoder_meanwhile_and_be_faster(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
 ) -> None:
     name = small_model(tmp_path)
     indexes = [tmp_path / "slow", tmp_path / "fast"]
@@ -262,7 +260,7 @@ def test_another_process_may_make_the_same_encoder_meanwhile_and_be_faster(
     ],
 )
 def test_without_a_place_to_keep_it_an_encoder_is_made_all_the_same(
-    how: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
 ) -> None:
     place = tmp_path / "place"
     if how == "not to be written":  # chmod would not stop root
@@ -280,7 +278,7 @@ def test_without_a_place_to_keep_it_an_encoder_is_made_all_the_same(
 
 
 def test_what_is_kept_where_nothing_can_be_written_is_used(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
 ) -> None:
     name = small_model(tmp_path)
     for index in ("one", "two"):
@@ -292,7 +290,9 @@ def test_what_is_kept_where_nothing_can_be_written_is_used(
     assert provide_encoder(name, tmp_path / "two")[1] == first
 
 
-def test_what_a_killed_process_left_beside_an_encoder_goes(tmp_path: Path, own_cache: Path) -> None:
+def test_what_a_killed_process_left_beside_an_encoder_goes(
+    tmp_path: Path, own_cache: Path, small_model: SmallModel
+) -> None:
     index = tmp_path / "index"
     for name in ("old", "new"):
         (index / f".{FOLDER}-{name}").mkdir(parents=True)
@@ -319,7 +319,7 @@ def test_an_index_whose_encoder_cannot_be_put_back_is_asked_with_that_of_the_mac
 
 
 def test_a_network_too_far_from_its_model_is_refused(
-    corpus: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
 ) -> None:
     name = small_model(tmp_path)
     index = tmp_path / "index"
@@ -348,7 +348,7 @@ def test_a_network_too_far_from_its_model_is_refused(
     assert [path.name for path in own_cache.rglob("*.onnx")] == [NETWORK]
 
 
-def test_a_model_that_int8_cannot_keep_stays_in_torch(tmp_path: Path) -> None:
+def test_a_model_that_int8_cannot_keep_stays_in_torch(tmp_path: Path, small_model: SmallModel) -> None:
     original = load_original(small_model(tmp_path, spread=4.0))
     folder = tmp_path / "encoder"
     folder.mkdir()
@@ -376,7 +376,7 @@ TEXTS = [
     ids=["mean", "cls", "prompts", "max"],
 )
 def test_another_model_gives_the_vectors_that_it_gives_in_its_library(
-    pooling: str, prompts: Mapping[str, str] | None, int8: bool, tmp_path: Path
+    pooling: str, prompts: Mapping[str, str] | None, int8: bool, tmp_path: Path, small_model: SmallModel
 ) -> None:
     from sentence_transformers import SentenceTransformer
 
@@ -420,7 +420,7 @@ def assert_each_is_nearest_to_itself(found: np.ndarray, expected: np.ndarray) ->
 
 
 def test_a_model_may_bear_any_name(
-    corpus: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
 ) -> None:
     shutil.move(small_model(tmp_path), tmp_path / "a name: of “its” own\n")
     monkeypatch.chdir(tmp_path)
@@ -453,7 +453,7 @@ DAMAGES = ["deleted", "truncated", "another network", "undescribed", "another en
 
 
 @pytest.fixture(scope="module")
-def other_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_encoder(tmp_path_factory: pytest.TempPathFactory, small_model: SmallModel) -> Path:
     """The encoder of another model's index."""
     home = tmp_path_factory.mktemp("other")
     return provide_encoder(small_model(home, seed=8), home)[0]
@@ -512,7 +512,9 @@ def test_a_damaged_shipped_encoder_says_to_install_again(
     library.close()
 
 
-def test_weights_that_changed_under_their_name_are_refused(corpus: Path, tmp_path: Path) -> None:
+def test_weights_that_changed_under_their_name_are_refused(
+    corpus: Path, tmp_path: Path, small_model: SmallModel
+) -> None:
     index = tmp_path / "index"
     name = small_model(tmp_path)
     build(corpus, index, model=name)
@@ -565,6 +567,7 @@ def test_an_index_may_be_built_with_the_model_itself(corpus: Path, tmp_path: Pat
     assert not read_recipe(index / FOLDER).int8
 
 
+@pytest.mark.usefixtures("encoder")
 def test_an_index_made_in_int8_does_not_become_an_exact_one(corpus: Path, tmp_path: Path) -> None:
     index = tmp_path / "index"
     build(corpus, index)
@@ -573,6 +576,7 @@ def test_an_index_made_in_int8_does_not_become_an_exact_one(corpus: Path, tmp_pa
     assert build(corpus, index).unchanged == 2
 
 
+@pytest.mark.usefixtures("encoder")
 def test_an_index_of_the_model_itself_gets_it_again(corpus: Path, tmp_path: Path) -> None:
     index = tmp_path / "index"
     build(corpus, index, exact=True)

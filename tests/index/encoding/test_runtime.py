@@ -13,10 +13,9 @@ import pytest
 from index.encoding.runtime import open_network, open_side_by_side
 from index.encoding.windows import batches, padded
 from qa.reader import NETWORK
-from tests.conftest import ROOT
+from tests.running import ROOT
 
 
-@pytest.mark.model
 def test_asking_leaves_nothing_in_the_users_folders(index_path: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -34,7 +33,7 @@ def test_asking_leaves_nothing_in_the_users_folders(index_path: Path, tmp_path: 
     assert sorted(home.rglob("*")) == []  # onnxruntime's telemetry would keep an id and a log here
 
 
-@pytest.mark.model
+@pytest.mark.usefixtures("encoder")
 def test_inputs_run_side_by_side_keep_their_order_and_say_what_they_say_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("index.encoding.runtime.cores", lambda: 2)  # four side by side, and one on both
     path = ROOT / "qa" / NETWORK

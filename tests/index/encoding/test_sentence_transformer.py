@@ -19,9 +19,9 @@ from index.encoding.sentence_transformer import DEFAULT_SHA256, Original, load_o
 from index.encoding.windows import pieces
 from index.errors import ModelError
 from tests.index.encoding.test_encoder import COST, FLOOD, LEAD, passage
-from tests.models import PROMPTS, small_model
+from tests.models import PROMPTS, SmallModel
 
-pytestmark = pytest.mark.model
+pytestmark = pytest.mark.usefixtures("original")
 
 
 def in_torch(name: str) -> Encoder:
@@ -113,7 +113,7 @@ def test_a_recipe_of_another_model_is_refused(original: Original) -> None:
     ("pooling", "prompts"), [("cls", None), ("mean", PROMPTS), ("max", None)], ids=["cls", "prompts", "max"]
 )
 def test_a_model_that_does_not_average_its_tokens_encodes_sentences_apart(
-    pooling: str, prompts: Mapping[str, str] | None, tmp_path: Path
+    pooling: str, prompts: Mapping[str, str] | None, tmp_path: Path, small_model: SmallModel
 ) -> None:
     from sentence_transformers import SentenceTransformer
 
@@ -137,7 +137,7 @@ def test_a_model_that_does_not_average_its_tokens_encodes_sentences_apart(
     ("pooling", "prompts"), [("cls", None), ("mean", PROMPTS), ("max", None)], ids=["cls", "prompts", "max"]
 )
 def test_such_a_model_too_sees_a_long_text_to_its_end(
-    pooling: str, prompts: Mapping[str, str] | None, tmp_path: Path
+    pooling: str, prompts: Mapping[str, str] | None, tmp_path: Path, small_model: SmallModel
 ) -> None:
     other = in_torch(small_model(tmp_path, pooling, prompts))
     long = " ".join([LEAD] * 20)
@@ -147,7 +147,7 @@ def test_such_a_model_too_sees_a_long_text_to_its_end(
     np.testing.assert_allclose(np.linalg.norm(one.passage), 1, atol=1e-5)
 
 
-def test_a_prompt_does_not_cut_a_text_that_fits_beside_it(tmp_path: Path) -> None:
+def test_a_prompt_does_not_cut_a_text_that_fits_beside_it(tmp_path: Path, small_model: SmallModel) -> None:
     from sentence_transformers import SentenceTransformer
 
     name = small_model(tmp_path, "mean", PROMPTS)
@@ -164,7 +164,9 @@ def test_a_prompt_does_not_cut_a_text_that_fits_beside_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
-def test_a_text_that_does_not_fit_is_the_mean_of_its_parts_each_beside_the_prompt(pooling: str, tmp_path: Path) -> None:
+def test_a_text_that_does_not_fit_is_the_mean_of_its_parts_each_beside_the_prompt(
+    pooling: str, tmp_path: Path, small_model: SmallModel
+) -> None:
     from sentence_transformers import SentenceTransformer
 
     name = small_model(tmp_path, pooling, PROMPTS)
@@ -185,7 +187,9 @@ def test_a_text_is_cut_into_pieces_between_words_and_nothing_is_lost(length: int
     assert pieces("plum " * 56 + "plum", original.tokenizer, 57) == ["plum " * 56 + "plum"]
 
 
-def test_another_model_that_averages_is_encoded_in_one_pass_within_its_own_window(tmp_path: Path) -> None:
+def test_another_model_that_averages_is_encoded_in_one_pass_within_its_own_window(
+    tmp_path: Path, small_model: SmallModel
+) -> None:
     from sentence_transformers import SentenceTransformer
 
     name = small_model(tmp_path)
@@ -206,7 +210,9 @@ def identities(name: str) -> tuple[str, str]:
     return loaded.recipe(int8=True).identity, loaded.recipe(int8=False).identity
 
 
-def test_an_identity_is_of_the_weights_and_of_how_they_are_used(tmp_path: Path, original: Original) -> None:
+def test_an_identity_is_of_the_weights_and_of_how_they_are_used(
+    tmp_path: Path, original: Original, small_model: SmallModel
+) -> None:
     from sentence_transformers import SentenceTransformer
 
     models = {

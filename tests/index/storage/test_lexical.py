@@ -20,6 +20,7 @@ from index.storage.analysis import analyse
 from index.storage.lexical import Lexical, catch_up
 from index.storage.rows import Restriction, TextRow
 from index.storage.store import Store
+from tests.running import ROOT
 from tests.stored import encoded, new_store
 
 ANY = Restriction()
@@ -391,11 +392,11 @@ for word in sys.stdin:
 """
 
 
-def test_another_process_sees_each_commit_once_it_looks(tmp_path: Path, root: Path) -> None:
+def test_another_process_sees_each_commit_once_it_looks(tmp_path: Path) -> None:
     folder = tmp_path / "lexical"
     writer = filled((row(id_, text) for id_, text in TEXTS.items()), folder)
     command = [sys.executable, "-c", READER, str(folder)]
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdin
         assert reader.stdout
 

@@ -24,6 +24,7 @@ from index.reading.passages import Passage, Sentence
 from index.storage.database import FILE
 from index.storage.rows import EncodedArticle, PassageRow, Removal, Restriction, SentenceRow, TextRow
 from index.storage.store import Store
+from tests.running import ROOT
 from tests.stored import DIMENSION, SETTINGS, encoded, new_store, with_vectors
 
 RIVER = "date 2022-03-04 The river\nsource: Test Wire\n\nThe river rose. Nobody was hurt. The ferry sank.\n"
@@ -361,9 +362,7 @@ print(library.lexical.counts)
 
 @pytest.mark.parametrize("missing", ["nothing", "lexical"])
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user, whom the folder refuses")
-def test_a_copy_that_cannot_be_written_opens_and_answers(
-    missing: str, store: Store, tmp_path: Path, root: Path
-) -> None:
+def test_a_copy_that_cannot_be_written_opens_and_answers(missing: str, store: Store, tmp_path: Path) -> None:
     from index.storage.lexical import Lexical, catch_up
 
     catch_up(Lexical(tmp_path / "index" / "lexical"), store)
@@ -378,7 +377,7 @@ def test_a_copy_that_cannot_be_written_opens_and_answers(
         for path in (copy, *copy.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
         command = [sys.executable, "-c", READ, str(copy), str(tmp_path / "index")]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["['The ferry sank.']", "{3: 1.0}", "(4, 6)"]
 

@@ -19,6 +19,7 @@ def id_of(library: Library, name: str) -> int:
     return library.store.known()[name][0]
 
 
+@pytest.mark.usefixtures("encoder")
 @pytest.mark.parametrize("exact", [True, False])
 def test_the_articles_are_encoded_as_a_build_would_encode_them(exact: bool, tmp_path: Path) -> None:
     library = index_of(read_questions(squad(tmp_path / "small.json")), tmp_path, exact)
