@@ -34,63 +34,19 @@ CHROMIUM_ARGUMENTS = [
     "--no-first-run",
 ]
 
-FIRE = """date 2023-03-04 Fire destroys the ferry terminal at Port Ansel
-source: Harbour Gazette
-
-A fire destroyed the wooden ferry terminal at Port Ansel in the early hours of Saturday, leaving the town \
-without its main link to the outer islands.
-
-Nobody was hurt. Two passengers who had been sleeping in the waiting room got out through a window.
-
-The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade.
-
-Forty firefighters from five towns fought the blaze until noon. The wind drove sparks across the basin, where \
-they set light to nets drying on the quay, but the boats had been towed out in time.
-
-A hall from 1908
-
-The terminal was opened in 1908, in the year of the great herring, and had been painted green ever since. \
-It was the last wooden one on the coast.
-
-“I was born across the street, and I never saw the sky through it before,” said Marta Lindqvist, 81, who \
-watched from her kitchen.
-
-The mayor, Henrik Dahl, said the town would put up a tent on the quay by Monday so that tickets could be sold.
-
-The ferry company expects to resume sailings on Tuesday from the fishing harbour. Islanders were told to \
-bring warm clothes, for there is no shelter there.
-
-Insurers put the damage at 14 million kroner. The council had paid for new sprinklers last autumn, but they \
-were to be fitted in May.
-
-Police do not suspect arson. An electric heater in the ticket hall is the most likely cause, the chief \
-inspector, Agnes Brandt, told reporters.
-
-The oldest of the four ferries, the Skua, lost her paint on one side and nothing else.
-"""
-
-CHEESE = """---
-title: Cheesemakers of the Vell valley win their name back
-date: 2022-11-18
-source: Upland Courier
----
-
-The cheesemakers of the Vell valley have won an eleven-year dispute over the name of their cheese.
-
-A court in the capital ruled on Friday that only cheese ripened in the valley's caves may be called Vellarn. \
-The dairy company Norgold must rename its product within six months.
-
-Vellarn is made from the milk of brown goats and ripens for ninety days on shelves of larch.
-
-“We can sleep again,” said Tomas Ried, who speaks for the twenty-three families that still make it.
-"""
-
-BRIDGE = """The bridge at Low Marsh
-
-Engineers closed the bridge at Low Marsh after a diver found a crack in the second pier.
-
-Drivers must go round by Stanfield, which takes forty minutes. The repair will last until the autumn.
-"""
+ARTICLES = {
+    name: (Path(__file__).parent / "ui" / "articles" / name).read_text(encoding="utf-8")
+    for name in ("fire.txt", "cheese.md", "bridge.txt")
+}
+FIRE, CHEESE, BRIDGE = ARTICLES.values()
+WHO = "Which night watchman saw flames above the ticket hall?"
+WATCHMAN = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
+CAUSE = "Which chief inspector told reporters that an electric heater is the most likely cause?"
+HEATER = (
+    "An electric heater in the ticket hall is the most likely cause, the chief inspector, Agnes Brandt, told reporters."
+)
+HERON = "Which heron has moved into the fountain?"
+GUSTAV = "A heron named Gustav has moved into the fountain of Low Marsh."
 
 HOSTILE_TITLE = '<img src=x onerror="window.pwned=1"> ${alert(1)} {{constructor}} \u202etxt.exe'
 HOSTILE = f"""---
@@ -107,8 +63,6 @@ The zeppelin landed in <script>window.pwned=4</script> Wurzburg with ${{alert(3)
 A second sentence about the zeppelin says </mark></article><h1 id="owned">broken</h1> nothing more.
 """
 HOSTILE_FILE = "zeppelin' onclick='window.pwned=6' ${alert(4)} {{x}}.txt"
-
-ARTICLES = {"fire.txt": FIRE, "cheese.md": CHEESE, "bridge.txt": BRIDGE}
 
 
 def write_corpus(folder: Path, articles: dict[str, str]) -> Path:
@@ -131,37 +85,55 @@ class Site:
         return self.library.corpus
 
 
+Filled = Callable[[Path, dict[str, str]], "Library"]
 Serving = Callable[..., AbstractContextManager[Site]]
 Visit = Callable[..., "Page"]
 
 
 @pytest.fixture(scope="session")
-def serving(encoder: TokenEncoder, tmp_path_factory: pytest.TempPathFactory) -> Serving:
-    """Serves the chat over a library of its own; of the same articles one index is built in a run, and copied."""
+def filled(encoder: TokenEncoder, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """Opens a new library of some articles in a folder; of the same ones one index is built in a run, and copied."""
     built: dict[tuple[tuple[str, str], ...], Path] = {}
 
+    def fill(folder: Path, articles: dict[str, str]) -> Library:
+        kept = tuple(articles.items())
+        if kept not in built:
+            home = tmp_path_factory.mktemp("filled")
+            build(write_corpus(home / "corpus", articles), home / ".index")
+            built[kept] = home / ".index"
+        write_corpus(folder / "corpus", articles)
+        return open_index(copy_index(built[kept], folder / ".index"))
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def serving(filled: Filled) -> Serving:
+    """Serves the chat over a new library of some articles on a free port, until the block ends."""
+
     @contextmanager
-    def serve_copy(folder: Path, articles: dict[str, str], *, watched: bool = False) -> Iterator[Site]:
+    def serve_filled(folder: Path, articles: dict[str, str], *, watched: bool = False) -> Iterator[Site]:
         from index.watching import watching
         from ui.app import create_app, serve
 
-        kept = tuple(articles.items())
-        if kept not in built:
-            home = tmp_path_factory.mktemp("served")
-            build(write_corpus(home / "corpus", articles), home / ".index")
-            built[kept] = home / ".index"
-        corpus = write_corpus(folder / "corpus", articles)
-        library = open_index(copy_index(built[kept], folder / ".index"))
+        library = filled(folder, articles)
         app = create_app(library)
         url = serve(app, port=free_port(), wait=False)
         try:
-            with watching(corpus, library.path) if watched else nullcontext():
+            with watching(library.corpus, library.path) if watched else nullcontext():
                 yield Site(url, library)
         finally:
             app.close()
             library.close()
 
-    return serve_copy
+    return serve_filled
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, serving: Serving) -> Iterator[Site]:
+    """A chat that is only asked."""
+    with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
+        yield served
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from index.encoding.encoder import TokenEncoder
-from tests.running import ROOT
+from tests.running import ROOT, python
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -38,15 +38,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, encoder: TokenEncoder) -> Pat
 
 
 def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return python(*arguments, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def test_the_python_runs_and_prints_what_its_comments_say(desk: Path) -> None:

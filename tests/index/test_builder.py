@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from index.storage.locking import BuildLock
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
 from tests.models import SmallModel
-from tests.running import ROOT
+from tests.running import ROOT, python, together
 
 pytestmark = pytest.mark.usefixtures("encoder")
 
@@ -54,27 +55,13 @@ def counts(report: BuildReport) -> tuple[int, int, int, int, int]:
 
 
 def paths(index: Path) -> list[str]:
-    library = open_index(index)
-    try:
+    with closing(open_index(index)) as library:
         return sorted(info.path for info in library.articles())
-    finally:
-        library.close()
-
-
-def generation_of(index: Path) -> int:
-    library = open_index(index)
-    try:
-        return library.generation
-    finally:
-        library.close()
 
 
 def found(question: str, index: PathLike, k: int = 5) -> list[str]:
-    library = open_index(index)
-    try:
+    with closing(open_index(index)) as library:
         return [hit.text for hit in retrieve(question, library, k=k)]
-    finally:
-        library.close()
 
 
 def files_in(folder: Path) -> list[str]:
@@ -124,23 +111,22 @@ def test_a_changed_and_a_removed_article_leave_no_trace(corpus: Path, index_path
     assert verify(index_path).problems == []
 
 
-def test_a_renamed_article_is_no_copy_of_itself(corpus: Path, index_path: Path) -> None:
-    (corpus / "bridge.txt").rename(corpus / "zebra.txt")
-    assert counts(build(corpus, index_path)) == (1, 0, 1, 1, 0)
-    assert paths(index_path) == ["harvest.txt", "zebra.txt"]
-
-
-def test_two_articles_that_change_places_are_both_kept(corpus: Path, index_path: Path) -> None:
-    write(corpus, bridge=HARVEST, harvest=BRIDGE)
-    assert counts(build(corpus, index_path)) == (0, 2, 0, 0, 0)
-    assert paths(index_path) == ["bridge.txt", "harvest.txt"]
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"zebra": BRIDGE, "harvest": HARVEST}, (1, 0, 1, 1, 0)),  # renamed
+        ({"bridge": HARVEST, "harvest": BRIDGE}, (0, 2, 0, 0, 0)),  # changed places
+        ({"bridge": FERRY, "zebra": BRIDGE, "harvest": HARVEST}, (1, 1, 0, 1, 0)),  # moved on to another file
+    ],
+)
+def test_a_text_that_moves_to_another_file_is_no_copy_of_itself(
+    files: dict[str, str], expected: tuple[int, ...], corpus: Path, index_path: Path
+) -> None:
+    shutil.rmtree(corpus)
+    write(corpus, **files)
+    assert counts(build(corpus, index_path)) == expected
+    assert paths(index_path) == sorted(f"{name}.txt" for name in files)
     assert verify(index_path).problems == []
-
-
-def test_a_text_that_moves_on_to_another_file_is_kept(corpus: Path, index_path: Path) -> None:
-    write(corpus, bridge=FERRY, zebra=BRIDGE)
-    assert counts(build(corpus, index_path)) == (1, 1, 0, 1, 0)
-    assert paths(index_path) == ["bridge.txt", "harvest.txt", "zebra.txt"]
 
 
 def test_of_two_files_with_one_text_the_first_is_indexed_and_then_the_second(corpus: Path, tmp_path: Path) -> None:
@@ -226,24 +212,16 @@ def test_any_name_will_do_and_readmes_and_hidden_files_are_left_out(tmp_path: Pa
     assert counts(build(corpus, tmp_path / "index")) == (0, 0, 0, 5, 0)
 
 
-def test_an_index_may_live_inside_its_corpus(corpus: Path) -> None:
-    assert counts(build(corpus, corpus / ".index")) == (2, 0, 0, 0, 0)
-    assert counts(build(corpus, corpus / ".index")) == (0, 0, 0, 2, 0)
-
-
-def test_corpus_and_index_may_move_together(corpus: Path, index_path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_index", [True, False])
+def test_a_corpus_may_move_with_its_index_or_alone(
+    with_index: bool, corpus: Path, index_path: Path, tmp_path: Path
+) -> None:
     (tmp_path / "moved").mkdir()
-    corpus.rename(tmp_path / "moved" / "corpus")
-    index_path.rename(tmp_path / "moved" / "index")
-    assert counts(build(tmp_path / "moved" / "corpus", tmp_path / "moved" / "index")) == (0, 0, 0, 2, 0)
-
-
-def test_a_corpus_that_moved_alone_is_found_where_it_is_built(corpus: Path, index_path: Path, tmp_path: Path) -> None:
-    corpus.rename(tmp_path / "elsewhere")
-    assert counts(build(tmp_path / "elsewhere", index_path)) == (0, 0, 0, 2, 0)
-    library = open_index(index_path)
-    assert library.corpus == tmp_path / "elsewhere"
-    library.close()
+    moved = corpus.rename(tmp_path / "moved" / "corpus")
+    index = index_path.rename(tmp_path / "moved" / "index") if with_index else index_path
+    assert counts(build(moved, index)) == (0, 0, 0, 2, 0)
+    with closing(open_index(index)) as library:
+        assert library.corpus == moved
 
 
 def test_another_corpus_needs_an_index_of_its_own(corpus: Path, index_path: Path, tmp_path: Path) -> None:
@@ -319,12 +297,13 @@ def test_an_index_cannot_take_the_place_of_a_file(corpus: Path, tmp_path: Path) 
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_an_empty_folder_makes_an_index_to_add_to(tmp_path: Path) -> None:
-    (tmp_path / "corpus").mkdir()
-    assert counts(build(tmp_path / "corpus", tmp_path / "index")) == (0, 0, 0, 0, 0)
-    assert found("Anything?", tmp_path / "index") == []
-    assert add_text(FERRY, tmp_path / "index").added == 1
-    assert found("Which ferry sank?", tmp_path / "index", k=1) == ["The ferry Skua sank off Port Ansel."]
+def test_an_empty_folder_makes_an_index_to_add_to_even_inside_it(tmp_path: Path) -> None:
+    index = tmp_path / ".index"
+    assert counts(build(tmp_path, index)) == (0, 0, 0, 0, 0)
+    assert found("Anything?", index) == []
+    assert add_text(FERRY, index).added == 1
+    assert counts(build(tmp_path, index)) == (0, 0, 0, 1, 0)
+    assert found("Which ferry sank?", index, k=1) == ["The ferry Skua sank off Port Ansel."]
 
 
 def test_a_store_made_anew_does_not_trust_the_lexical_index_of_the_old(corpus: Path, index_path: Path) -> None:
@@ -357,18 +336,6 @@ def test_one_article_needs_no_list(corpus: Path, index_path: Path, tmp_path: Pat
     assert counts(remove("ferry.txt", index_path)) == (0, 0, 1, 0, 0)
     assert counts(add(str(outside), index_path)) == (1, 0, 0, 0, 0)
     assert add("/no/such", index_path).skipped == [("/no/such", "such: there is no such file.")]
-
-
-def test_a_guessed_encoding_is_noted_and_the_date_kept(index_path: Path, tmp_path: Path) -> None:
-    outside = tmp_path / "crêpes.txt"
-    outside.write_bytes(
-        "date 2022-05-01 Crêpes at the fair\n\nThe fair sold 90 crêpes. Déjà vu, said the mayor.\n".encode("cp1252")
-    )
-    report = add(outside, index_path)
-    guess = "it is not UTF-8, and was read as cp1252; save it as UTF-8 if letters are wrong."
-    assert (report.added, report.warnings) == (1, [("crêpes.txt", guess)])
-    found = retrieve("How many crêpes did the fair sell?", open_index(index_path), k=1)[0]
-    assert (found.text, str(found.article.date)) == ("The fair sold 90 crêpes.", "2022-05-01")
 
 
 def test_a_file_named_twice_is_added_once(index_path: Path, corpus: Path, tmp_path: Path) -> None:
@@ -449,34 +416,6 @@ def test_adding_needs_an_index(tmp_path: Path) -> None:
     assert files_in(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("title", "name"),
-    [
-        ("../../etc/passwd", "etc-passwd.txt"),
-        ("..\\..\\boot", "boot.txt"),
-        ("Winners of the 2024/25 season", "Winners-of-the-2024-25-season.txt"),
-        ("CON", "article-CON.txt"),
-        ("README", "article-README.txt"),
-        (".htaccess", "htaccess.txt"),
-        ("🙂🙂", "article.txt"),
-        ("Vučić: “no”", "Vučić-no.txt"),
-        ("a\x07b\nc", "a-b-c.txt"),
-        ("x" * 300, "x" * 100 + ".txt"),
-        ("ž" * 300, "ž" * 50 + ".txt"),
-        ("Version 2.5", "Version-2.5.txt"),
-        ("notes.md", "notes.md.txt"),
-        ("", "The-ferry-Skua-sank-off-Port-Ansel.-Nine-sailors-were-saved.txt"),
-    ],
-)
-def test_a_pasted_text_gets_a_name_that_can_only_be_a_file_of_the_folder(title: str, name: str, tmp_path: Path) -> None:
-    corpus = tmp_path / "corpus"
-    text = "The ferry Skua sank off Port Ansel. Nine sailors were saved."
-    data = files.compose(text, title)
-    assert files.write(data, title or text[:60], corpus) == name
-    assert files.write(data, title or text[:60], corpus) == name.removesuffix(".txt") + "-2.txt"
-    assert len(files_in(tmp_path)) == len(list(corpus.iterdir())) == 2
-
-
 def test_a_pasted_text_is_an_article_with_what_was_said_of_it(corpus: Path, index_path: Path) -> None:
     title = '"Never," he said: "no"'
     report = add_text(
@@ -484,10 +423,9 @@ def test_a_pasted_text_is_an_article_with_what_was_said_of_it(corpus: Path, inde
     )
 
     assert counts(report) == (1, 0, 0, 0, 0)
-    library = open_index(index_path)
-    (info,) = [info for info in library.articles() if info.path == report.paths[0]]
-    article = library.article(info.id)
-    library.close()
+    with closing(open_index(index_path)) as library:
+        (info,) = [info for info in library.articles() if info.path == report.paths[0]]
+        article = library.article(info.id)
     assert article
     assert (article.title, str(article.date), article.source) == (title, "2022-06-07", "Test Post")
     assert article.text[article.body_start :].strip() == "The ferry Skua sank.\n\nNine were saved."
@@ -616,9 +554,10 @@ def test_an_article_that_a_library_fails_on_is_skipped_and_the_rest_is_built(
     assert [(done, total) for done, total, _ in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert found("What did the storm do?", tmp_path / "index", k=1) == ["The storm tore off nine roofs."]
     assert (corpus / "gargoyle.txt").read_text() == TROUBLE
-    generation = generation_of(tmp_path / "index")
-    assert counts(build(corpus, tmp_path / "index")) == (0, 0, 0, 3, 1)
-    assert generation_of(tmp_path / "index") == generation  # nothing has changed
+    with closing(open_index(tmp_path / "index")) as library:
+        generation = library.generation
+        assert counts(build(corpus, tmp_path / "index")) == (0, 0, 0, 3, 1)
+        assert library.generation == generation  # nothing has changed
     problems = verify(tmp_path / "index").problems
     assert [problem for problem in problems if not problem.startswith("gargoyle.txt is not in the index.")] == []
 
@@ -659,9 +598,8 @@ def test_a_pasted_text_that_a_library_fails_on_is_not_kept(failing: str, corpus:
 def test_the_text_that_made_the_splitter_panic_is_indexed(corpus: Path, index_path: Path) -> None:
     text = "The plan\n\nThey chose plan B\u00a0. It worked by noon.\n"
     assert counts(add_text(text, index_path)) == (1, 0, 0, 0, 0)
-    library = open_index(index_path)
-    hit = retrieve("When did it work?", library, k=1)[0]
-    library.close()
+    with closing(open_index(index_path)) as library:
+        hit = retrieve("When did it work?", library, k=1)[0]
     assert (hit.text, hit.start) == ("It worked by noon.", hit.article.text.index("It worked"))
     assert verify(index_path).problems == []
 
@@ -734,8 +672,7 @@ def test_what_a_killed_addition_leaves_in_the_folder_is_swept(
     then: str, corpus: Path, index_path: Path, tmp_path: Path
 ) -> None:
     out = write(tmp_path / "out", ferry=FERRY)
-    killed = subprocess.run([sys.executable, "-c", DYING, out / "ferry.txt", index_path], cwd=ROOT, check=False)
-    assert killed.returncode == -9
+    assert python("-c", DYING, out / "ferry.txt", index_path).returncode == -9
     (left,) = corpus.glob(".*.tmp")
     other = corpus / ".notes.tmp"
     other.write_text("mine")
@@ -829,11 +766,7 @@ def test_a_holder_that_was_killed_holds_nothing(holder: subprocess.Popen[str], c
 
 def test_builds_in_two_threads_take_turns(corpus: Path, tmp_path: Path) -> None:
     reports: list[BuildReport] = []
-    threads = [threading.Thread(target=lambda: reports.append(build(corpus, tmp_path / "index"))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(*[lambda: reports.append(build(corpus, tmp_path / "index"))] * 2)
     assert sorted(map(counts, reports)) == [(0, 0, 0, 2, 0), (2, 0, 0, 0, 0)]
 
 
@@ -924,9 +857,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("killed")
     write(home / "corpus", **{city.lower(): story(city) for city in CITIES})
     moments = [*COMMITTED, *AT_SOME_TIME]
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(home), *moments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python("-c", DRIVER, home, *moments)
     assert done.stderr == ""
     codes = dict(line.split() for line in done.stdout.splitlines())
     assert {codes[moment] for moment in COMMITTED} == {"-9"}

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +10,18 @@ import pytest
 
 from index import build, verify
 from index.checking import Verification
-from index.errors import IndexStateError
 from index.storage.database import FILE
+from index.storage.dense import Dense
+from index.storage.lexical import Lexical
+from index.storage.rows import TextRow
 from tests.conftest import BRIDGE, write
+from tests.stored import execute
 
 
 @pytest.fixture
 def home(index_path: Path) -> Path:
     """A folder with a corpus and its index, to be damaged."""
     return index_path.parent
-
-
-def change(home: Path, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(home / "index" / FILE)) as connection:
-        assert connection.execute(statement, values).rowcount > 0
-        connection.commit()
 
 
 def test_a_fresh_index_agrees(two_articles: Path) -> None:
@@ -71,36 +65,28 @@ def test_a_corpus_folder_that_is_missing_is_named(home: Path) -> None:
     assert problems(home) == [f"The corpus folder {home / 'corpus'} is missing."]
 
 
-def overwritten(table: str, vector: np.ndarray) -> Callable[[Path], None]:
-    blob = vector.astype(np.float16).tobytes()
-    return lambda home: change(home, f"UPDATE {table} SET vector = ? WHERE id = 1", blob)
-
-
 @pytest.mark.parametrize("table", ["passages", "sentences"])
 @pytest.mark.parametrize("vector", [np.eye(384)[7], np.zeros(384), np.full(384, np.nan)], ids=["other", "zero", "nan"])
 def test_a_vector_that_was_overwritten_is_named(table: str, vector: np.ndarray, home: Path) -> None:
-    overwritten(table, vector)(home)
-    assert problems(home, vectors=True) == [
-        "bridge.txt: encoding it again gives other vectors. Build a new index.",
-    ]
+    blob = vector.astype(np.float16).tobytes()
+    execute(home / "index" / FILE, f"UPDATE {table} SET vector = ? WHERE id = 1", blob)
+    assert problems(home, vectors=True) == ["bridge.txt: encoding it again gives other vectors. Build a new index."]
 
 
 @pytest.mark.parametrize("table", ["passages", "sentences"])
 def test_an_offset_that_was_shifted_is_named(table: str, home: Path) -> None:
-    change(home, f"UPDATE {table} SET start = start + 1 WHERE id = 1")
+    execute(home / "index" / FILE, f"UPDATE {table} SET start = start + 1 WHERE id = 1")
     assert "bridge.txt: splitting it again gives other sentences. Build a new index." in problems(home)
 
 
 def test_a_sentence_that_is_gone_is_named(home: Path) -> None:
-    change(home, "DELETE FROM sentences WHERE id = 2")
+    execute(home / "index" / FILE, "DELETE FROM sentences WHERE id = 2")
     found = problems(home)
     assert found[0] == "bridge.txt: splitting it again gives other sentences. Build a new index."
     assert found[1].startswith("tantivy holds (2, 11) passages and sentences, the store (2, 10). Delete ")
 
 
 def test_a_row_that_tantivy_lacks_is_named(home: Path) -> None:
-    from index.storage.lexical import Lexical
-
     lexical = Lexical(home / "index" / "lexical")
     lexical.update([], [], [], [(2, 2)], lexical.generation)
     advice = f"Delete {home / 'index' / 'lexical'}: it is made again from the rest."
@@ -113,9 +99,6 @@ def test_a_row_that_tantivy_lacks_is_named(home: Path) -> None:
 
 
 def test_a_text_that_tantivy_holds_wrongly_is_named(home: Path) -> None:
-    from index.storage.lexical import Lexical
-    from index.storage.rows import TextRow
-
     lexical = Lexical(home / "index" / "lexical")
     lexical.update([], [TextRow(2, "Quite another text.", None, None)], [], [(2, 2)], lexical.generation)
     assert [problem.split(".")[0] for problem in problems(home)] == [
@@ -124,8 +107,6 @@ def test_a_text_that_tantivy_holds_wrongly_is_named(home: Path) -> None:
 
 
 def test_faiss_is_compared_with_the_store(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from index.storage.dense import Dense
-
     monkeypatch.setattr(Dense, "ids", lambda _: np.array([1], np.int64))
     assert problems(home) == ["FAISS holds other passages than the store. Open the index again."]
     monkeypatch.undo()
@@ -147,8 +128,3 @@ def test_articles_of_a_word_agree_whatever_they_were_encoded_with(tmp_path: Path
     (corpus / "long.txt").unlink()
     build(corpus, index)
     assert verify(index).problems == []  # the short one alone
-
-
-def test_there_must_be_an_index(tmp_path: Path) -> None:
-    with pytest.raises(IndexStateError, match="There is no index at"):
-        verify(tmp_path / "none")

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from index import build, verify
 from index.__main__ import main
 from index.encoding.encoder import TokenEncoder
 from index.storage.store import Store
 from tests.conftest import BRIDGE, HARVEST, write
 from tests.models import SmallModel
-from tests.running import ROOT
+from tests.running import ROOT, python
 
 FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel.\n"
 SECONDS = r"\d+\.\d s"
@@ -95,13 +96,7 @@ def test_a_build_that_makes_the_encoder_says_so_once(
 ) -> None:
     monkeypatch.setenv("CLIPPINGS_CACHE", str(tmp_path / "cache"))
     command = ["build", str(corpus), "--model", small_model(tmp_path), "--index"]
-    done = subprocess.run(
-        [sys.executable, "-m", "index", *command, str(tmp_path / "one")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-m", "index", *command, str(tmp_path / "one"))
     assert done.stderr == f"Making the encoder of {tmp_path / 'model'}, once on this machine …\n"
     assert done.returncode == 0
     assert re.match(rf"encoder: {ENCODER}\n", done.stdout)
@@ -183,24 +178,12 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code == 0
     out = said(capsys)[0]
-    assert [line.split()[0] for line in out.splitlines() if line.startswith("    ")] == [
-        "build",
-        "add",
-        "remove",
-        "status",
-        "verify",
-        "export",
-    ]
+    commands = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
+    assert commands == ["build", "add", "remove", "status", "verify", "export"]
 
 
 def test_a_folder_that_is_not_there_exits_1_from_the_shell_too(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "index", "build", "nowhere", "--index", str(tmp_path / "index")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-m", "index", "build", "nowhere", "--index", tmp_path / "index")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: There is no folder nowhere. Name the folder that holds your articles.\n"
 
@@ -235,8 +218,6 @@ def test_a_build_that_is_interrupted_says_so_and_the_next_one_goes_on(tmp_path: 
     kept = committed(index)
     assert 0 < kept < 40
     assert sorted(path.name for path in index.iterdir() if "-wal" in path.name or path.name == "build.json") == []
-    from index import build, verify
-
     report = build(corpus, index)
     assert (report.unchanged, report.added) == (kept, 40 - kept)
     assert verify(index, vectors=False).problems == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from index.errors import ClippingsError, IndexStateError
 from index.library import Library
 from qa import retrieve
 from tests.conftest import write
-from tests.running import ROOT
+from tests.running import python
 
 QUESTION = "What did the works cost?"
 FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel. All nine sailors were saved.\n"
@@ -97,11 +95,6 @@ def test_exporting_from_the_terminal_says_what_asking_takes(
     assert main(["status", "--index", str(target)]) == 0
     assert "corpus: none, this is an exported copy\n" in capsys.readouterr().out
 
-    asked = subprocess.run(
-        [sys.executable, "-m", "qa", "How many euros did the works cost?", "--index", str(target)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    asked = python("-m", "qa", "How many euros did the works cost?", "--index", target)
+    assert asked.returncode == 0
     assert "[[The works cost **3.4 million euros**.]]" in " ".join(asked.stdout.split())

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +25,8 @@ from index.storage.rows import Restriction
 from index.storage.store import Store
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
-from tests.running import ROOT
-from tests.stored import encoded, new_store
+from tests.running import python, repeating, together
+from tests.stored import encoded, execute, new_store
 
 FERRY = "The ferry\n\nThe ferry Skua sank off Port Ansel. All nine sailors were saved.\n"
 SKUA = "The ferry Skua sank off Port Ansel."
@@ -72,13 +67,7 @@ def test_a_library_follows_another_process(library: Library, corpus: Path, index
     assert texts("Which ferry sank?", library, k=1) != [SKUA]
     write(corpus, ferry=FERRY)
     (corpus / "harvest.txt").unlink()
-    done = subprocess.run(
-        [sys.executable, "-m", "index", "build", str(corpus), "--index", str(index_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = python("-m", "index", "build", corpus, "--index", index_path)
     assert "1 added, 0 changed, 1 removed, 1 unchanged, 0 skipped" in done.stdout
 
     assert texts("Which ferry sank?", library)[0] == SKUA
@@ -111,52 +100,30 @@ def test_a_store_ahead_of_tantivy_is_caught_up_with(library: Library, corpus: Pa
     assert library.lexical.counts == library.store.counts()[1:]
 
 
-@pytest.mark.usefixtures("encoder")
-def test_questions_asked_while_articles_come_and_go_get_true_answers(tmp_path: Path) -> None:
-    corpus, index = write(tmp_path / "corpus", bridge=BRIDGE, harvest=HARVEST), tmp_path / "index"
-    build(corpus, index)
-    library = open_index(index)
-    done = threading.Event()
+def test_questions_asked_while_articles_come_and_go_get_true_answers(
+    library: Library, corpus: Path, index_path: Path
+) -> None:
     wrong: list[str] = []
-    asked = [0] * 8
 
-    def ask(n: int) -> None:
-        while not done.is_set() or not asked[n]:
-            try:
-                for hit in retrieve(f"Which ferry number {n} sank off Port Ansel?", library, k=20):
-                    if (
-                        hit.text != hit.article.text[hit.start : hit.end]
-                        or hit.text != hit.text.strip()
-                        or not hit.text
-                    ):
-                        wrong.append(f"{hit.article.path}[{hit.start}:{hit.end}]")
-                    if hit.article.path.startswith("ferry") and hit.text.startswith("The ferry"):
-                        number = hit.article.path.removeprefix("ferry").removesuffix(".txt")
-                        if hit.text != f"The ferry number {number} sank off Port Ansel.":
-                            wrong.append(hit.text)
-            except Exception as error:  # noqa: BLE001 - whatever a thread raises is what this test looks for
-                wrong.append(repr(error))
-            asked[n] += 1
+    def ask(number: int, turn: int) -> None:
+        for hit in retrieve(f"Which ferry number {number} sank off Port Ansel?", library, k=20):
+            if hit.text != hit.article.text[hit.start : hit.end] or hit.text != hit.text.strip() or not hit.text:
+                wrong.append(f"{hit.article.path}[{hit.start}:{hit.end}]")
+            if hit.article.path.startswith("ferry") and hit.text.startswith("The ferry"):
+                ferry = hit.article.path.removeprefix("ferry").removesuffix(".txt")
+                if hit.text != f"The ferry number {ferry} sank off Port Ansel.":
+                    wrong.append(hit.text)
 
-    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    try:
+    with repeating(ask, threads=8):
         for n in range(10):
             write(corpus, **{f"ferry{n}": f"Ferry {n}\n\nThe ferry number {n} sank off Port Ansel. All were saved.\n"})
-            add([corpus / f"ferry{n}.txt"], index)
+            add([corpus / f"ferry{n}.txt"], index_path)
             if n % 2:
-                remove([f"ferry{n - 1}.txt"], index)
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
+                remove([f"ferry{n - 1}.txt"], index_path)
 
     assert wrong == []
-    assert min(asked) > 0
     left = [text for text in texts("Which ferry sank off Port Ansel?", library) if text.startswith("The ferry")]
     assert sorted(left) == [f"The ferry number {n} sank off Port Ansel." for n in (1, 3, 5, 7, 9)]
-    library.close()
 
 
 def test_the_encoder_is_loaded_once_and_must_be_the_one_the_index_was_made_with(
@@ -164,9 +131,7 @@ def test_the_encoder_is_loaded_once_and_must_be_the_one_the_index_was_made_with(
 ) -> None:
     assert library.encode_question("Who?").shape == (384,)
     assert library.encoder is library.encoder
-    with closing(sqlite3.connect(index_path / FILE)) as connection:
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'model_hash'", (json.dumps("0" * 64),))
-        connection.commit()
+    execute(index_path / FILE, "UPDATE meta SET value = ? WHERE key = 'model_hash'", json.dumps("0" * 64))
     other = open_index(index_path)
     for _ in range(2):
         with pytest.raises(ModelError) as caught:
@@ -192,12 +157,6 @@ def built_anew(corpus: Path, index: Path, **articles: str) -> None:
     build(corpus, index)
 
 
-def in_another_thread(act: Callable[[], object]) -> None:
-    thread = threading.Thread(target=act)
-    thread.start()
-    thread.join()
-
-
 @pytest.mark.parametrize("step", ["sentences_of", "passage_rows", "passages_holding"])
 def test_a_question_in_flight_is_put_to_one_index(
     step: str, library: Library, corpus: Path, index_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -210,19 +169,15 @@ def test_a_question_in_flight_is_put_to_one_index(
         if not flights:  # within the first question, another thread takes up another index
             flights.append(step)
             built_anew(corpus, index_path, bridge=FERRY, harvest=BRIDGE)
-            in_another_thread(library.follow)
+            together(library.follow)
         return found
 
     monkeypatch.setattr(Store, step, then_replaced)
     hits = retrieve("Who is the mayor?", library)
     said = "Engineers replaced 212 of its\nblocks, the mayor, Ana Vukić, said."
     start = BRIDGE.index(said)
-    assert (hits[0].article.path, hits[0].article.text, hits[0].start, hits[0].text) == (
-        "bridge.txt",
-        BRIDGE,
-        start,
-        said,
-    )
+    best = hits[0]
+    assert (best.article.path, best.article.text, best.start, best.text) == ("bridge.txt", BRIDGE, start, said)
     assert flights == [step]
     assert [hit.article.text for hit in retrieve("Which ferry sank?", library, k=1)] == [FERRY]
     assert library.articles()[0].path == "harvest.txt"
@@ -241,39 +196,23 @@ def test_questions_asked_while_an_index_is_built_anew_are_put_to_one_of_the_two(
     corpus, index = write(tmp_path / "corpus", **texts["even"]), tmp_path / "index"
     build(corpus, index)
     library = open_index(index)
-    done = threading.Event()
     wrong: list[str] = []
-    asked = [0] * 4
 
     def is_whole(article: Article, start: int, end: int) -> bool:
         spans = [(s.start, s.end) for s in split_sentences(article.text, article.body_start)]
         return (start, end) in spans and article.text in [text for turn in texts.values() for text in turn.values()]
 
-    def ask(n: int) -> None:
-        while not done.is_set() or not asked[n]:
-            try:
-                hits = retrieve("To which town did a parcel come?", library, k=20, rerank=False)
-            except Exception as error:  # noqa: BLE001 - whatever a thread raises is what this test looks for
-                wrong.append(repr(error))
-            else:
-                wrong.extend(repr(hit) for hit in hits if not is_whole(hit.article, hit.start, hit.end))
-                turns = {turn for hit in hits for turn in texts if hit.article.text in texts[turn].values()}
-                wrong.extend([f"a mixture: {turns}"] if len(turns) > 1 else [])
-            asked[n] += 1
+    def ask(number: int, turn: int) -> None:
+        hits = retrieve("To which town did a parcel come?", library, k=20, rerank=False)
+        wrong.extend(repr(hit) for hit in hits if not is_whole(hit.article, hit.start, hit.end))
+        turns = {turn for hit in hits for turn in texts if hit.article.text in texts[turn].values()}
+        wrong.extend([f"a mixture: {turns}"] if len(turns) > 1 else [])
 
-    threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
+    with repeating(ask, threads=4):
         for turn in ("odd", "even") * 3:
             built_anew(corpus, index, **texts[turn])
             library.follow()
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
     assert wrong == []
-    assert min(asked) > 0
     assert {hit.article.text for hit in retrieve("parcel", library, k=20)} == set(texts["even"].values())
     library.close()
 
@@ -297,10 +236,10 @@ def test_a_thread_never_reads_another_file_than_the_one_that_was_opened(store: S
     paths()
     for path in store.directory.glob(f"{FILE}*"):
         path.unlink()
-    in_another_thread(paths)
+    together(paths)
     assert not (store.directory / FILE).exists()
     new_store(store.directory.parent).apply([encoded("new.txt", "Something new.")])
-    in_another_thread(paths)
+    together(paths)
     assert read == [["harvest.txt", "ferry.txt"]] * 3
 
 
@@ -373,15 +312,6 @@ def test_an_article_that_did_not_exist_yet_is_found_when_it_does(opened: Library
     assert opened.article(3) is article
 
 
-def test_a_lexical_folder_that_was_deleted_is_made_again(opened: Library, store: Store) -> None:
-    opened.close()
-    shutil.rmtree(store.directory / "lexical")
-    again = open_index(store.directory)
-    assert again.lexical.counts == store.counts()[1:]
-    assert json.loads((store.directory / "lexical" / "state.json").read_text())["generation"] == 1
-    again.close()
-
-
 @pytest.mark.parametrize("by", ["the builder", "the library"])
 def test_a_lexical_folder_deleted_under_an_open_library_is_made_again_at_the_next_change(
     by: str, opened: Library, store: Store
@@ -396,6 +326,7 @@ def test_a_lexical_folder_deleted_under_an_open_library_is_made_again_at_the_nex
     assert opened.lexical.counts == store.counts()[1:]
     again = open_index(store.directory)
     assert again.lexical.counts == store.counts()[1:]
+    assert json.loads((store.directory / "lexical" / "state.json").read_text())["generation"] == 2
     again.close()
 
 
@@ -412,37 +343,23 @@ def test_while_another_writes_a_library_answers_with_what_it_has(opened: Library
 def test_libraries_opened_at_once_make_one_lexical_index(store: Store) -> None:
     start = threading.Barrier(4)
     found: list[tuple[int, int]] = []
-    failed: list[Exception] = []
 
     def open_one() -> None:
         start.wait()
-        try:
-            library = open_index(store.directory)
-            with BuildLock(store.directory):
-                pass  # whoever makes it has done so
-            library.follow()
-            found.append(library.lexical.counts)
-        except Exception as error:  # noqa: BLE001 - whatever a thread raises is what this test looks for
-            failed.append(error)
+        library = open_index(store.directory)
+        with BuildLock(store.directory):
+            pass  # whoever makes it has done so
+        library.follow()
+        found.append(library.lexical.counts)
 
     for _ in range(5):
         shutil.rmtree(store.directory / "lexical", ignore_errors=True)
-        threads = [threading.Thread(target=open_one) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert failed == []
+        together(*[open_one] * 4)
     assert found == [store.counts()[1:]] * 20
 
 
 def test_a_vector_that_is_damaged_is_told_at_opening(store: Store) -> None:
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(store.directory / "articles.db")) as connection:
-        connection.execute("UPDATE passages SET vector = x'00' WHERE id = 1")
-        connection.commit()
+    execute(store.directory / "articles.db", "UPDATE passages SET vector = x'00' WHERE id = 1")
     with pytest.raises(IndexStateError, match="cannot be read"):
         open_index(store.directory)
 
@@ -480,9 +397,7 @@ def test_an_index_built_anew_in_the_same_place_is_taken_up(library: Library, cor
 def test_an_unusable_index_put_in_its_place_is_said_every_time(library: Library, index_path: Path) -> None:
     other = index_path.parent / "other.db"
     shutil.copy(index_path / "articles.db", other)
-    with closing(sqlite3.connect(other)) as connection:
-        connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
-        connection.commit()
+    execute(other, "UPDATE meta SET value = '99' WHERE key = 'format'")
     other.replace(index_path / "articles.db")
     for _ in range(2):
         with pytest.raises(IndexStateError, match="of format 99"):
@@ -490,11 +405,6 @@ def test_an_unusable_index_put_in_its_place_is_said_every_time(library: Library,
 
 
 def test_threads_that_have_ended_leave_no_connection_behind(library: Library) -> None:
-    def read() -> None:
-        library.articles()
-
     for _ in range(20):
-        thread = threading.Thread(target=read)
-        thread.start()
-        thread.join()
+        together(library.articles)
     assert len(library.store._database._connections) <= 3

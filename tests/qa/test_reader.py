@@ -12,6 +12,7 @@ from index.encoding.windows import PassageText
 from index.errors import ModelError
 from qa import reader as module
 from qa.reader import NETWORK, SHA256, Reader, best_spans, load_reader
+from tests.models import passage
 from tests.running import ROOT
 
 SENTENCES = (
@@ -19,15 +20,6 @@ SENTENCES = (
     "The works cost 3.4 million euros.",
     "Floods in November 2020 had washed away the middle pier.",
 )
-
-
-def window(*sentences: str) -> PassageText:
-    """Sentences with a space between them, as one passage."""
-    spans, at = [], 0
-    for sentence in sentences:
-        spans.append((at, at + len(sentence)))
-        at += len(sentence) + 1
-    return PassageText(" ".join(sentences), tuple(spans))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +36,7 @@ def reader() -> Reader:
     ],
 )
 def test_the_best_span_is_the_answer(question: str, sentence: int, span: str, reader: Reader) -> None:
-    text = window(*SENTENCES)
+    text = passage(*SENTENCES)
     (readings,) = reader.read(question, [text])
     best = max(readings, key=lambda reading: reading.score)
     assert readings.index(best) == sentence
@@ -56,7 +48,10 @@ def test_the_best_span_is_the_answer(question: str, sentence: int, span: str, re
 
 
 def test_a_window_that_does_not_answer_says_so(reader: Reader) -> None:
-    bridge, plums = window(*SENTENCES), window("Late frost has destroyed the plum blossom.", "About 600 farms are hit.")
+    bridge, plums = (
+        passage(*SENTENCES),
+        passage("Late frost has destroyed the plum blossom.", "About 600 farms are hit."),
+    )
     asked = reader.read("How many farms did the frost hit?", [bridge, plums])
     wrong, right = (max(reading.score for reading in readings) for readings in asked)
     assert wrong < right - 5
@@ -68,7 +63,7 @@ def test_a_window_longer_than_the_network_is_read_to_its_end(reader: Reader) -> 
     filler = [
         f"On day {day} nothing was heard of the expedition, and the village went about its work." for day in range(60)
     ]
-    long = window(*filler, "The lighthouse keeper, Mara Bel, found the boat.", "It was empty.")
+    long = passage(*filler, "The lighthouse keeper, Mara Bel, found the boat.", "It was empty.")
     (readings,) = reader.read("Who found the boat?", [long])
     best = max(readings, key=lambda reading: reading.score)
     assert readings.index(best) == 60
@@ -83,7 +78,7 @@ def test_a_sentence_longer_than_the_network_keeps_its_offsets(reader: Reader) ->
 
 
 def test_of_an_endless_window_only_so_much_is_read(reader: Reader) -> None:
-    endless = window(*["It rained." for _ in range(20_000)])
+    endless = passage(*["It rained." for _ in range(20_000)])
     (readings,) = reader.read("Did it rain?", [endless])
     read = [math.isfinite(reading.score) for reading in readings]
     assert read == sorted(read, reverse=True)
@@ -92,15 +87,15 @@ def test_of_an_endless_window_only_so_much_is_read(reader: Reader) -> None:
 
 def test_questions_and_windows_of_any_length(reader: Reader) -> None:
     assert reader.read("What did the works cost?", []) == []
-    (readings,) = reader.read("cost " * 400, [window(*SENTENCES)])
+    (readings,) = reader.read("cost " * 400, [passage(*SENTENCES)])
     assert len(readings) == 3
     (readings,) = reader.read("What?", [PassageText("…", ((0, 1),))])
     assert (readings[0].start, readings[0].end) == (0, 1)
 
 
 def test_other_windows_change_nothing(reader: Reader) -> None:
-    alone = reader.read("What did the works cost?", [window(*SENTENCES)])[0]
-    others = [window("About 600 farms are hit."), window(*SENTENCES), window(*SENTENCES * 4)]
+    alone = reader.read("What did the works cost?", [passage(*SENTENCES)])[0]
+    others = [passage("About 600 farms are hit."), passage(*SENTENCES), passage(*SENTENCES * 4)]
     among = reader.read("What did the works cost?", others)[1]
     assert among == alone
 

@@ -6,11 +6,12 @@ import datetime
 import unicodedata
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from index import add, open_index, remove
+from index import add, open_index
 from index.builder import create
 from index.errors import QuestionError
 from index.library import Library
@@ -21,12 +22,12 @@ from index.storage.rows import EncodedArticle
 from index.storage.store import Store
 from qa import retrieve
 from qa.parameters import Weights
-from qa.question import read_question
 from qa.retriever import Signals, fuse
 from tests.conftest import BRIDGE, HARVEST, write
 
 FROST = "Late frost has destroyed most of the plum blossom around Valjevo, growers said on Wednesday."
 COST = "The works cost 3.4 million euros."
+MARCH, APRIL = datetime.date(2022, 3, 4), datetime.date(2022, 4, 1)
 
 
 @pytest.mark.parametrize(
@@ -74,15 +75,11 @@ def test_a_title_is_never_a_hit(library: Library) -> None:
     assert hits[0].text.startswith("The stone bridge over the Lim reopened to traffic")
 
 
-def test_dates_restrict_the_search_itself(library: Library) -> None:
-    march, april = datetime.date(2022, 3, 4), datetime.date(2022, 4, 1)
-    assert {hit.article.path for hit in retrieve("frost", library, k=50, until=march)} == {"bridge.txt"}
-    assert {hit.article.path for hit in retrieve("bridge", library, k=50, since=april)} == {"harvest.txt"}
-    assert {hit.article.path for hit in retrieve("bridge", library, k=50, since=march, until=march)} == {"bridge.txt"}
+def test_dates_and_sources_restrict_the_search_itself(library: Library) -> None:
+    assert {hit.article.path for hit in retrieve("frost", library, k=50, until=MARCH)} == {"bridge.txt"}
+    assert {hit.article.path for hit in retrieve("bridge", library, k=50, since=APRIL)} == {"harvest.txt"}
+    assert {hit.article.path for hit in retrieve("bridge", library, k=50, since=MARCH, until=MARCH)} == {"bridge.txt"}
     assert retrieve("bridge", library, since=datetime.date(2030, 1, 1)) == []
-
-
-def test_source_restricts_without_case(library: Library) -> None:
     assert {hit.article.source for hit in retrieve("bridge", library, k=50, source=" test  POST ")} == {"Test Post"}
     assert retrieve("bridge", library, source="Another") == []
 
@@ -97,64 +94,41 @@ def test_articles_of_unknown_date_are_kept_out_by_dates(own_library: Library, in
 
 @pytest.mark.parametrize(
     "phrase",
-    [
-        "“middle pier”",
-        '"MIDDLE  PIER"',
-        "„middle pier“",
-        "«middle pier»",
-        '"the middle pier"',
-        '"middle pier,"',
-        "“Middle pier?”",
-    ],
+    ["“middle pier”", '"MIDDLE  PIER"', "„middle pier“", "«middle pier»", '"the middle pier"', "“Middle pier?”"],
 )
 def test_a_quoted_phrase_must_stand_in_the_sentence(phrase: str, library: Library) -> None:
     (hit,) = retrieve(f"What happened to {phrase}?", library, k=50)
     assert hit.text.startswith("Floods in November 2020")
 
 
-def test_a_phrase_is_compared_without_accents_but_by_whole_words(library: Library) -> None:
+def test_phrases_are_compared_without_accents_but_by_whole_words_and_each_must_stand_there(library: Library) -> None:
     assert len(retrieve('"Petar Ilic"', library, k=50)) == 1
     assert retrieve('"middle pie"', library, k=50) == []
     assert retrieve('"pier middle"', library, k=50) == []
     assert retrieve('"middle piers"', library, k=50) == []  # the same stem is not the same word
-
-
-def test_every_phrase_must_stand_in_it(library: Library) -> None:
     assert len(retrieve('"middle pier" and "mountain road"', library, k=50)) == 1
     assert retrieve('"middle pier" and "European Union"', library, k=50) == []
 
 
-def test_a_removed_article_is_not_found(own_library: Library, index_path: Path) -> None:
-    assert retrieve("plum blossom frost", own_library)[0].article.path == "harvest.txt"
-    remove(["harvest.txt"], index_path)
-    assert {hit.article.path for hit in retrieve("plum blossom frost", own_library, k=50)} == {"bridge.txt"}
-
-
-@pytest.mark.parametrize("question", ["", "  \n ", "\t"])
-def test_an_empty_question_is_refused(question: str, library: Library) -> None:
-    with pytest.raises(QuestionError, match="question is empty"):
-        retrieve(question, library)
-
-
-def test_an_endless_question_is_refused(library: Library) -> None:
-    with pytest.raises(QuestionError, match="100,000 characters; ask in at most 2,000"):
-        retrieve("a" * 100_000, library)
-
-
-def test_what_is_no_question_and_no_day_is_refused(library: Library) -> None:
-    with pytest.raises(QuestionError, match="A question is text, not None"):
-        retrieve(None, library)  # type: ignore[arg-type]
-    with pytest.raises(
-        QuestionError, match=r"since is '2022-01-31'; give a day, such as datetime\.date\(2022, 1, 31\)"
-    ):
-        retrieve("x", library, since="2022-01-31")  # type: ignore[arg-type]
-    with pytest.raises(QuestionError, match="until is datetime"):
-        retrieve("x", library, until=datetime.datetime(2022, 1, 31, tzinfo=datetime.UTC))
-
-
-def test_a_span_of_dates_that_is_none(library: Library) -> None:
-    with pytest.raises(QuestionError, match="since 2022-02-01 and until 2022-01-01; swap"):
-        retrieve("x", library, since=datetime.date(2022, 2, 1), until=datetime.date(2022, 1, 1))
+@pytest.mark.parametrize(
+    ("question", "more", "said"),
+    [
+        ("", {}, "question is empty"),
+        ("  \n ", {}, "question is empty"),
+        ("a" * 100_000, {}, "100,000 characters; ask in at most 2,000"),
+        (None, {}, "A question is text, not None"),
+        ("caf\udce9 who?", {}, "not text; type it again in UTF-8"),
+        ("x", {"source": "\udce9"}, "not text"),
+        ("x", {"since": "2022-01-31"}, r"since is '2022-01-31'; give a day, such as datetime\.date\(2022, 1, 31\)"),
+        ("x", {"until": datetime.datetime(2022, 1, 31, tzinfo=datetime.UTC)}, "until is datetime"),
+        ("x", {"since": APRIL, "until": MARCH}, "since 2022-04-01 and until 2022-03-04; swap"),
+        ("x", {"k": 0}, "0 sentences cannot be shown"),
+        ("x", {"k": -1}, "-1 sentences cannot be shown"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(question: Any, more: dict[str, Any], said: str, library: Library) -> None:
+    with pytest.raises(QuestionError, match=said):
+        retrieve(question, library, **more)
 
 
 @pytest.mark.parametrize(
@@ -163,11 +137,6 @@ def test_a_span_of_dates_that_is_none(library: Library) -> None:
 def test_odd_questions_are_answered_somehow(question: str, library: Library) -> None:
     for hit in retrieve(question, library):
         assert hit.article.text[hit.start : hit.end] == hit.text
-
-
-def test_words_that_every_question_has_are_no_terms(library: Library) -> None:
-    assert read_question("What did the mayor do to the bridges?").terms == ("mayor", "bridg")
-    assert read_question("Who is it?").terms  # nothing else: all of them count
 
 
 def test_the_fused_score_is_the_weighted_sum() -> None:
@@ -221,16 +190,3 @@ def test_decomposed_accents_are_found_by_their_words(own_library: Library, index
     (hit,) = retrieve("“Nikšić”", own_library)
     assert hit.text == text.strip()
     assert retrieve("Who opened something in Niksic?", own_library)[0].article.path == "niksic.txt"
-
-
-def test_bytes_that_are_not_text_are_refused(library: Library) -> None:
-    with pytest.raises(QuestionError, match="not text; type it again in UTF-8"):
-        retrieve("caf\udce9 who?", library)
-    with pytest.raises(QuestionError, match="not text"):
-        retrieve("who?", library, source="\udce9")
-
-
-@pytest.mark.parametrize("k", [0, -1])
-def test_less_than_one_hit_cannot_be_asked_for(k: int, library: Library) -> None:
-    with pytest.raises(QuestionError, match=f"{k} sentences cannot be shown"):
-        retrieve("bridge", library, k=k)

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,9 @@ import httpx
 import pytest
 
 from index.errors import ClippingsError
-from tests.browser_support import ARTICLES, FIRE, Serving, Site, free_port
-from tests.running import ROOT
+from tests.browser_support import ARTICLES, FIRE, WATCHMAN, WHO, Serving, Site, free_port
+from tests.running import python
 from ui.__main__ import main
-
-WHO = "Which night watchman saw flames above the ticket hall?"
-WATCHMAN = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, serving: Serving) -> Iterator[Site]:
-    """A chat that is only asked."""
-    with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
-        yield served
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +23,6 @@ def client(site: Site) -> Any:
     from gradio_client import Client
 
     return Client(site.url, verbose=False, analytics_enabled=False)
-
-
-@pytest.fixture
-def own(tmp_path: Path, serving: Serving) -> Iterator[Site]:
-    """A chat of the test's own, to change."""
-    with serving(tmp_path, ARTICLES) as served:
-        yield served
 
 
 # Endpoints
@@ -80,20 +62,14 @@ def test_ask_answers_with_its_evidence(client: Any) -> None:
     }
 
 
-def test_ask_says_when_the_articles_do_not(client: Any) -> None:
-    said = client.predict(question="Who painted the ceiling of the Sistine Chapel?", api_name="/ask")
-
-    assert said["found"] is False
-    assert said["text"] == ""
-    assert said["evidence"] == []
-    assert said["reason"]
-
-
-def test_ask_takes_each_question_by_itself(client: Any) -> None:
-    said = client.predict(question="And when?", api_name="/ask")
-
-    assert said["found"] is False
-    assert "by itself" in said["reason"]
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [("Who painted the ceiling of the Sistine Chapel?", "I found no"), ("And when?", "by itself")],
+)
+def test_ask_says_why_it_found_nothing(question: str, reason: str, client: Any) -> None:
+    said = client.predict(question=question, api_name="/ask")
+    assert (said["found"], said["text"], said["evidence"]) == (False, "", [])
+    assert reason in said["reason"]
 
 
 def test_retrieve_returns_the_nearest_sentences_best_first(client: Any) -> None:
@@ -223,15 +199,12 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("command", [["-m", "ui"], ["-c", BUSY]], ids=["as it comes", "while examples are checked"])
-def test_a_port_in_use_is_said_with_the_way_out_and_nothing_else(command: list[str], own: Site) -> None:
+def test_a_port_in_use_is_said_with_the_way_out_and_nothing_else(command: list[str], site: Site) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        named = ["--port", str(port), "--index", str(own.library.path)]
-        done = subprocess.run(
-            [sys.executable, *command, *named], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = python(*command, "--port", str(port), "--index", site.library.path)
 
     advice = f"Take another: make chat PORT={port + 1}, or python -m ui --port {port + 1}"
     assert done.stderr == f"Port {port} on 127.0.0.1 cannot be used. {advice}\n"
@@ -239,7 +212,7 @@ def test_a_port_in_use_is_said_with_the_way_out_and_nothing_else(command: list[s
 
 
 def test_a_missing_index_is_said_with_what_to_run(tmp_path: Path) -> None:
-    done = start("--index", str(tmp_path / "none"))
+    done = python("-m", "ui", "--index", tmp_path / "none")
 
     assert done.returncode == 1
     assert "python -m index" in done.stderr
@@ -262,29 +235,24 @@ def test_without_an_index_named_the_default_one_is_opened(
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "²"])
-def test_what_is_no_port_is_said(port: str) -> None:
-    done = start(f"--port={port}")
+def test_what_is_no_port_is_said(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([f"--port={port}"])
+    assert ended.value.code == 2
+    assert f"{port!r} is no port; take a number from 1 to 65535" in capsys.readouterr().err
 
-    assert done.returncode == 2
-    assert f"{port!r} is no port; take a number from 1 to 65535" in done.stderr
 
-
-def test_a_host_that_is_not_ours_is_said(own: Site) -> None:
-    done = start("--host", "192.0.2.1", "--port", str(free_port()), "--index", str(own.library.path))
+def test_a_host_that_is_not_ours_is_said(site: Site) -> None:
+    done = python("-m", "ui", "--host", "192.0.2.1", "--port", str(free_port()), "--index", site.library.path)
 
     assert done.returncode == 1
     assert "on 192.0.2.1 cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def start(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ui", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
-def test_the_command_serves_until_it_is_interrupted(own: Site) -> None:
+def test_the_command_serves_until_it_is_interrupted(site: Site) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "ui", "--port", str(port), "--index", str(own.library.path)]
+    command = [sys.executable, "-m", "ui", "--port", str(port), "--index", str(site.library.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         try:
             assert running.stdout

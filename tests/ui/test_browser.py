@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import qa
-from tests.browser_support import ARTICLES, Serving, Site, Visit, ask, expect, keep, marked
+from tests.browser_support import (
+    ARTICLES,
+    CAUSE,
+    HEATER,
+    WATCHMAN,
+    WHO,
+    Serving,
+    Site,
+    Visit,
+    ask,
+    expect,
+    keep,
+    marked,
+)
 from ui.shelf import Sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 NOTES = ["Asked only of articles since 5 March 2023.", "1 article of unknown date left out by the dates you set."]
-WHO = "Which night watchman saw flames above the ticket hall?"
-WATCHMAN = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
-CAUSE = "Which chief inspector told reporters that an electric heater is the most likely cause?"
-HEATER = (
-    "An electric heater in the ticket hall is the most likely cause, the chief inspector, Agnes Brandt, told reporters."
-)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, serving: Serving) -> Iterator[Site]:
-    """A chat that is only asked."""
-    with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
-        yield served
 
 
 def paragraph_of_mark(page: Page) -> str:
@@ -56,33 +55,6 @@ def test_asking_marks_the_answering_sentence_where_it_stands(site: Site, visit: 
     expect(page.locator(".turn .sure")).to_have_text(re.compile("sure", re.IGNORECASE))
     expect(page.locator("#question textarea")).to_have_value("")
     keep(page, "answer-light")
-
-
-def test_the_exact_answer_is_marked_within_its_sentence(
-    site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def exact(*arguments: Any, **more: Any) -> qa.Answer:
-        said = qa.answer(*arguments, **more)
-        first = said.evidence[0]
-        start = first.hit.article.text.index("Ruben Okafor")
-        end = start + len("Ruben Okafor")
-        narrowed = dataclasses.replace(first, spans=((start, end),), context=None)
-        return dataclasses.replace(said, text="Ruben Okafor", evidence=(narrowed, *said.evidence[1:]))
-
-    monkeypatch.setattr("ui.desk.answer", exact)
-    page = visit(site)
-    ask(page, WHO)
-
-    expect(page.locator(".turn .answer")).to_have_text("Ruben Okafor")
-    expect(page.locator(".turn .lead .quote")).to_have_text(WATCHMAN)
-    assert marked(page) == WATCHMAN
-    expect(page.locator("#article mark.sentence mark.exact")).to_have_text("Ruben Okafor")
-    colours = [
-        page.locator(selector).evaluate("element => getComputedStyle(element).backgroundColor")
-        for selector in ("#article mark.sentence", "#article mark.exact")
-    ]
-    assert len({*colours, "rgba(0, 0, 0, 0)"}) == 3
-    keep(page, "exact-light")
 
 
 PASSENGERS = "Two passengers who had been sleeping in the waiting room got out through a window."

@@ -12,9 +12,12 @@ from tests.browser_support import (
     ARTICLES,
     BRIDGE,
     FIRE,
+    GUSTAV,
+    HERON,
     HOSTILE,
     HOSTILE_FILE,
     HOSTILE_TITLE,
+    WHO,
     Serving,
     Site,
     Visit,
@@ -26,9 +29,6 @@ from tests.browser_support import (
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-WHO = "Which night watchman saw flames above the ticket hall?"
-GUSTAV = "A heron named Gustav has moved into the fountain of Low Marsh."
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_an_empty_library_invites_the_first_article(tmp_path: Path, visit: Visit
         paste(page, "A heron moved in", GUSTAV)
         expect(page.locator("#status .good")).to_contain_text("Added A heron moved in")
         page.locator("nav [data-room=ask]").click()
-        ask(page, "Which heron has moved into the fountain?")
+        ask(page, HERON)
         assert marked(page) == GUSTAV
 
 
@@ -78,7 +78,7 @@ def test_added_files_can_be_asked_and_refused_ones_say_why(own: Site, visit: Vis
     expect(page.locator("#listing .shelf li")).to_have_count(4)
     keep(page, "added-light")
     page.locator("nav [data-room=ask]").click()
-    ask(page, "Which heron has moved into the fountain?")
+    ask(page, HERON)
     assert marked(page) == GUSTAV
     assert (own.corpus / "heron.txt").is_file()
 
@@ -109,7 +109,7 @@ def test_files_dropped_into_the_folder_appear_on_an_open_page(own: Site, visit: 
     expect(page.locator("nav .count")).to_have_text("3")
     (own.corpus / "heron.txt").write_text(f"---\ntitle: A heron moved in\nsource: Marsh Post\n---\n{GUSTAV}\n")
     expect(page.locator("nav .count")).to_have_text("4")
-    ask(page, "Which heron has moved into the fountain?")
+    ask(page, HERON)
     assert marked(page) == GUSTAV
     page.locator("#filters > .label-wrap").click()
     page.locator("#source input").click()

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser_support import ARTICLES, PHONE, WIDE, Serving, Site, Visit, ask, expect, keep, marked
+from tests.browser_support import CAUSE, HEATER, PHONE, WIDE, Site, Visit, ask, expect, keep, marked
 
 if TYPE_CHECKING:
     pass
-
-CAUSE = "Which chief inspector told reporters that an electric heater is the most likely cause?"
-HEATER = (
-    "An electric heater in the ticket hall is the most likely cause, the chief inspector, Agnes Brandt, told reporters."
-)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, serving: Serving) -> Iterator[Site]:
-    """A chat that is only asked."""
-    with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
-        yield served
 
 
 def test_on_a_phone_the_article_is_a_sheet(site: Site, visit: Visit) -> None:

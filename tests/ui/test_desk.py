@@ -12,23 +12,23 @@ from typing import Any
 import pytest
 
 from index import add, open_index
+from index.library import Library
 from index.reading.articles import Article, parse_article
-from tests.browser_support import ARTICLES, BRIDGE, Serving, Site
+from tests.browser_support import ARTICLES, BRIDGE, GUSTAV, HERON, WHO, Filled
 from ui import render
 from ui.desk import Desk
 
-WHO = "Which night watchman saw flames above the ticket hall?"
-
 
 @pytest.fixture
-def own(tmp_path: Path, serving: Serving) -> Iterator[Site]:
-    """A chat of the test's own, to change."""
-    with serving(tmp_path, ARTICLES) as served:
-        yield served
+def own(tmp_path: Path, filled: Filled) -> Iterator[Library]:
+    """A library of the test's own, to change."""
+    library = filled(tmp_path, ARTICLES)
+    yield library
+    library.close()
 
 
-def test_a_conversation_is_the_callers_and_is_kept_nowhere(own: Site) -> None:
-    desk = Desk(own.library)
+def test_a_conversation_is_the_callers_and_is_kept_nowhere(own: Library) -> None:
+    desk = Desk(own)
     mine = desk.ask(WHO, ()).turns
     yours = desk.ask("When was the terminal opened?", ()).turns
 
@@ -37,8 +37,8 @@ def test_a_conversation_is_the_callers_and_is_kept_nowhere(own: Site) -> None:
     assert len(desk.ask(WHO, mine).turns) == 2
 
 
-def test_a_refused_question_stays_in_the_box_and_opens_nothing(own: Site) -> None:
-    reply = Desk(own.library).ask("x" * 100_000, ())
+def test_a_refused_question_stays_in_the_box_and_opens_nothing(own: Library) -> None:
+    reply = Desk(own).ask("x" * 100_000, ())
 
     assert not reply.taken
     assert reply.page is None
@@ -46,15 +46,15 @@ def test_a_refused_question_stays_in_the_box_and_opens_nothing(own: Site) -> Non
     assert len(reply.turns[0]) < 2000
 
 
-def test_a_reply_says_to_which_articles_the_question_was_put(own: Site) -> None:
-    desk = Desk(own.library)
+def test_a_reply_says_to_which_articles_the_question_was_put(own: Library) -> None:
+    desk = Desk(own)
     narrowed = desk.ask(WHO, (), since="2023-01-01", until="2023-12-31", source="Harbour Gazette").turns[0]
     assert "Asked only of articles from Harbour Gazette since 1 January 2023 until 31 December 2023." in narrowed
     assert "Asked only" not in desk.ask(WHO, ()).turns[0]
 
 
-def test_a_place_from_the_page_is_not_trusted(own: Site) -> None:
-    desk = Desk(own.library)
+def test_a_place_from_the_page_is_not_trusted(own: Library) -> None:
+    desk = Desk(own)
     id_ = str(desk.articles()[0].id)
 
     assert desk.open({}) == desk.open({"article": "1; DROP"}) == desk.open({"article": "999"})
@@ -125,14 +125,14 @@ def test_without_a_sentence_nothing_is_marked(start: object, end: object) -> Non
     assert desk.open(place) == (render.article_page(article), 7)
 
 
-def test_files_are_added_one_by_one_and_each_refusal_names_its_file(own: Site, tmp_path: Path) -> None:
+def test_files_are_added_one_by_one_and_each_refusal_names_its_file(own: Library, tmp_path: Path) -> None:
     good = tmp_path / "new.txt"
-    good.write_text("A heron moved in\n\nA heron named Gustav has moved into the fountain of Low Marsh.\n")
+    good.write_text(f"A heron moved in\n\n{GUSTAV}\n")
     binary = tmp_path / "picture.txt"
     binary.write_bytes(bytes(range(256)) * 20)
     paper = tmp_path / "paper.pdf"
     paper.write_bytes(b"%PDF-1.7")
-    desk = Desk(own.library)
+    desk = Desk(own)
     *_, told = steps = list(desk.add_files([str(good), str(binary), str(paper), str(tmp_path / "gone.txt")]))
 
     assert [step.count("<progress") for step in steps] == [1, 1, 1, 1, 0]
@@ -142,35 +142,35 @@ def test_files_are_added_one_by_one_and_each_refusal_names_its_file(own: Site, t
     for name in ("picture.txt", "paper.pdf", "gone.txt"):
         assert f'<li class="bad">{name}: ' in told
     assert str(tmp_path) not in told
-    assert "Gustav" in "".join(desk.ask("Which heron has moved into the fountain?", ()).turns)
+    assert "Gustav" in "".join(desk.ask(HERON, ()).turns)
     assert (own.corpus / "new.txt").is_file()
     assert "new.txt is already in the library." in list(desk.add_files([str(good)]))[-1]
 
 
-def test_a_pasted_article_is_askable_at_once_and_its_file_is_in_the_corpus(own: Site) -> None:
-    desk = Desk(own.library)
-    text = "A heron named Gustav has moved into the fountain of Low Marsh."
+def test_a_pasted_article_is_askable_at_once_and_its_file_is_in_the_corpus(own: Library) -> None:
+    desk = Desk(own)
+    text = GUSTAV
     told, added = desk.add_pasted(text, "A heron moved in", "2024-02-03", "Marsh Post")
 
     assert added
     assert "Added A heron moved in." in told
-    reply = desk.ask("Which heron has moved into the fountain?", (), since="2024-01-01", source="Marsh Post")
+    reply = desk.ask(HERON, (), since="2024-01-01", source="Marsh Post")
     page = re.sub('<mark class="exact">(.*?)</mark>', r"\1", reply.page or "")
     assert f'<mark class="sentence">{text}</mark>' in page
     assert len(list(own.corpus.iterdir())) == 4
 
 
 @pytest.mark.parametrize(("text", "date", "message"), [("  ", "", "paste"), ("Some text.", "May", "May")])
-def test_a_pasted_article_that_cannot_be_taken_is_refused(own: Site, text: str, date: str, message: str) -> None:
-    told, added = Desk(own.library).add_pasted(text, "T", date)
+def test_a_pasted_article_that_cannot_be_taken_is_refused(own: Library, text: str, date: str, message: str) -> None:
+    told, added = Desk(own).add_pasted(text, "T", date)
 
     assert not added
     assert message in told
     assert 'class="bad"' in told
 
 
-def test_removing_moves_the_file_to_the_trash(own: Site) -> None:
-    desk = Desk(own.library)
+def test_removing_moves_the_file_to_the_trash(own: Library) -> None:
+    desk = Desk(own)
     (bridge,) = (row for row in desk.articles() if row.path == "bridge.txt")
     told = desk.remove({"article": str(bridge.id)})
 
@@ -182,15 +182,15 @@ def test_removing_moves_the_file_to_the_trash(own: Site) -> None:
     assert "changed or removed" in desk.open({"article": str(bridge.id)})[0]
 
 
-def test_additions_by_others_are_seen_without_a_restart(own: Site, tmp_path: Path) -> None:
+def test_additions_by_others_are_seen_without_a_restart(own: Library, tmp_path: Path) -> None:
     new = tmp_path / "heron.txt"
-    new.write_text("A heron moved in\n\nA heron named Gustav has moved into the fountain of Low Marsh.\n")
-    desk = Desk(own.library)
+    new.write_text(f"A heron moved in\n\n{GUSTAV}\n")
+    desk = Desk(own)
     assert len(desk.articles()) == 3
 
-    other = open_index(own.library.path)  # as another process would have it
+    other = open_index(own.path)  # as another process would have it
     add([new], other.path)
     other.close()
 
     assert len(desk.articles()) == 4
-    assert "Gustav" in (desk.ask("Which heron has moved into the fountain?", ()).page or "")
+    assert "Gustav" in (desk.ask(HERON, ()).page or "")

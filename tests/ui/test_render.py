@@ -89,18 +89,6 @@ def answer_of(*clippings: Clipping, found: bool = True, **more: Any) -> Answer:
     return Answer(found=True, text="; ".join(clippings[0].said), evidence=evidence, nearest=(), **given)
 
 
-def test_the_sentence_is_marked_and_the_exact_answer_within_it() -> None:
-    page = Reading(render.article_page(article(), clipping(article(), SENTENCE, "Ruben Okafor")))
-
-    assert page.marked == {"sentence": SENTENCE, "exact": "Ruben Okafor", "context": ""}
-
-
-def test_a_sentence_that_is_itself_the_answer_is_marked_once() -> None:
-    page = Reading(render.article_page(article(), clipping(article(), SENTENCE, SENTENCE)))
-
-    assert page.marked == {"sentence": SENTENCE, "exact": "", "context": ""}
-
-
 def test_the_second_of_two_like_sentences_is_marked_in_its_own_place() -> None:
     text = "Rain\n\nIt rained. The sun came. It rained. The end."
     of = article(text)
@@ -128,12 +116,13 @@ def test_the_whole_article_is_there_in_its_paragraphs() -> None:
 
 
 def test_an_answer_shows_the_exact_words_then_the_sentence_with_its_origin() -> None:
-    html = render.turn(answer_of(clipping(article(), SENTENCE, "Ruben Okafor")))
+    html = render.turn(answer_of(clipping(article(), SENTENCE, "Ruben Okafor"), undated_excluded=3))
 
     assert '<p class="answer" dir="auto">Ruben Okafor</p>' in html
     assert 'watchman, <mark class="exact">Ruben Okafor</mark>, saw' in html
     origin = "Fire destroys the ferry terminal at Port Ansel · Harbour Gazette · 4 March 2023"
-    assert Reading(html).text.endswith(f"{origin}CopyVery sure")
+    assert f"{origin}CopyVery sure" in Reading(html).text
+    assert "3 articles of unknown date left out by the dates you set." in html
 
 
 def test_an_answer_that_is_a_sentence_is_not_said_twice() -> None:
@@ -171,15 +160,6 @@ def test_several_exact_answers_are_all_said_and_each_is_marked() -> None:
     turn = render.turn(answer_of(said))
     assert '<p class="answer" dir="auto">9,000 tonnes; 25,000</p>' in turn
     assert f'<span class="quote" dir="auto">{crop}</span>' in turn
-
-
-def test_exact_answers_are_escaped_one_by_one() -> None:
-    of = article("Title\n\nIt says <script>x</script> or ${7*7} & `y`.")
-    said = clipping(of, "It says <script>x</script> or ${7*7} & `y`.", "<script>x</script>", "${7*7}", "& `y`")
-    script, sum_, rest = "&lt;script&gt;x&lt;/script&gt;", "&#36;&#123;7*7&#125;", "&amp; &#96;y&#96;"
-
-    assert f"{sentence_with('It says ', script, ' or ', sum_, ' ', rest, '.')}</p>" in render.article_page(of, said)
-    assert f'<p class="answer" dir="auto">{script}; {sum_}; {rest}</p>' in render.turn(answer_of(said))
 
 
 @pytest.mark.parametrize(
@@ -262,12 +242,6 @@ def test_a_context_that_is_none_or_that_meets_the_sentence_is_not_marked(context
     assert clipping_at(article(), 25, 35, [], context) == Clipping(article(), 25, 35)
 
 
-def test_a_citation_is_the_sentence_whatever_is_marked_in_it() -> None:
-    said = clipping(article(HARVEST), CROP, "25,000", "9,000 tonnes", context=CONTEXT)
-
-    assert render.citation(said) == f"“{CROP}” (Plum growers fear for their harvest, Test Post, 11 May 2022)"
-
-
 def test_a_place_carries_every_span() -> None:
     of = dataclasses.replace(article("T\n\nAna won. She wept and sang."), id=7)
     said = clipping(of, "She wept and sang.", "sang", "wept", context="Ana won.")
@@ -296,12 +270,6 @@ def test_not_finding_says_why_and_shows_what_comes_nearest() -> None:
     assert 'class="answer' not in html
 
 
-def test_articles_left_out_for_want_of_a_date_are_mentioned() -> None:
-    html = render.turn(answer_of(clipping(article(), SENTENCE), undated_excluded=3))
-
-    assert "3 articles of unknown date left out by the dates you set." in html
-
-
 @pytest.mark.parametrize(
     ("confidence", "words"), [(0.99, "Very sure"), (0.7, "Fairly sure"), (0.4, "Not very"), (0.1, "Unsure")]
 )
@@ -309,15 +277,10 @@ def test_how_sure_it_is_is_said_in_words(confidence: float, words: str) -> None:
     assert render.sureness(confidence).startswith(words)
 
 
-def test_a_citation_holds_sentence_title_source_and_date() -> None:
-    assert render.citation(clipping(article(), "Nobody was hurt.")) == (
-        "“Nobody was hurt.” (Fire destroys the ferry terminal at Port Ansel, Harbour Gazette, 4 March 2023)"
-    )
-
-
-def test_a_citation_leaves_out_what_is_not_known_and_keeps_quotation_marks() -> None:
+def test_a_citation_is_the_sentence_with_what_is_known_of_its_article_whatever_is_marked() -> None:
+    said = clipping(article(HARVEST), CROP, "25,000", "9,000 tonnes", context=CONTEXT)
+    assert render.citation(said) == f"“{CROP}” (Plum growers fear for their harvest, Test Post, 11 May 2022)"
     of = article("“Yes,” he said.", "note.txt")
-
     assert render.citation(clipping(of, "“Yes,” he said.")) == "“Yes,” he said. (note)"
 
 

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from index.library import Library
-from tests.browser_support import ARTICLES, Serving
+from tests.browser_support import ARTICLES, WHO, Serving
 from tests.running import wait_until
 from ui.shelf import MAX_EXAMPLES, Examples, Sample, answered, read_samples
-
-WHO = "Which night watchman saw flames above the ticket hall?"
 
 
 def test_an_example_is_shown_only_if_the_sentence_meant_answers_it(tmp_path: Path, serving: Serving) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,14 @@ import pytest
 
 from index.encoding import loading as module
 from index.encoding.encoder import Encoder, TokenEncoder
-from index.encoding.loading import SHIPPED, Encoders, load_encoder, open_encoder, preload
+from index.encoding.loading import SHIPPED, load_encoder, open_encoder, preload
 from index.encoding.recipe import Recipe, read_recipe, write_recipe
 from index.encoding.sentence_transformer import Original
-from index.encoding.windows import PassageText
 from index.errors import ModelError
+from tests.models import COST, FLOOD, LEAD, passage
+from tests.running import together
 
 pytestmark = pytest.mark.usefixtures("encoder")
-
-LEAD = "The stone bridge over the Lim reopened to traffic on Friday."
-COST = "The works cost 3.4 million euros, said the mayor, Ana Vukić."
-FLOOD = "Floods had washed away the middle pier in November 2020."
-
-
-def passage(*sentences: str) -> PassageText:
-    """A passage of these sentences, with a space between each two."""
-    spans, at = [], 0
-    for sentence in sentences:
-        spans.append((at, at + len(sentence)))
-        at += len(sentence) + 1
-    return PassageText(" ".join(sentences), tuple(spans))
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -205,24 +194,12 @@ def test_eight_threads_at_once_get_what_each_gets_alone(either: TokenEncoder) ->
         start.wait()
         found[n] = [either.encode_question(questions[n]) for _ in range(5)]
 
-    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(*[partial(ask, n) for n in range(8)])
     for n, vector in enumerate(alone):
         np.testing.assert_allclose(np.stack(found[n]), np.stack([vector] * 5), atol=1e-5)
 
 
 # Its folder
-
-
-@pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch) -> dict[str, Encoder]:
-    """As in a new process: no encoder is loaded."""
-    encoders = Encoders()
-    monkeypatch.setattr(module, "ENCODERS", encoders)
-    return encoders.opened
 
 
 @pytest.fixture
@@ -262,11 +239,7 @@ def test_threads_that_ask_at_once_load_one_encoder(
     folder: Path, named: str, fresh: dict[str, Encoder], opened: list[Path]
 ) -> None:
     found: list[Encoder] = []
-    threads = [threading.Thread(target=lambda: found.append(load_encoder(folder))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(*[lambda: found.append(load_encoder(folder))] * 8)
     assert opened.count(folder) == 1
     assert found == [fresh[named]] * 8
 

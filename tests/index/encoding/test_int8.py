@@ -1,28 +1,23 @@
-"""Encoders of models: what int8 keeps, that the default one ships, that others are made once, and never mixed."""
+"""Networks in int8: how near they are to the models they are made from, and what is done where that is not enough."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index import build, open_index, verify
+from index import build, open_index
 from index.encoding import int8 as module
-from index.encoding import loading
 from index.encoding.encoder import Encoder, TokenEncoder
 from index.encoding.int8 import SENTENCES, make_encoder
-from index.encoding.loading import SHIPPED, load_encoder, open_encoder, provide_encoder
-from index.encoding.recipe import DEFAULT_MODEL, DESCRIPTION, FOLDER, NETWORK, TOKENIZER, Recipe, read_recipe
+from index.encoding.loading import SHIPPED, open_encoder, provide_encoder
+from index.encoding.recipe import DESCRIPTION, FOLDER, NETWORK, TOKENIZER, read_recipe
 from index.encoding.sentence_transformer import Original, load_original
 from index.encoding.windows import PassageText
-from index.errors import IndexStateError, ModelError
-from index.library import Library
 from index.reading.articles import parse_article, read_article
 from index.reading.files import scan
 from index.reading.passages import split, split_sentences
@@ -30,62 +25,10 @@ from index.reading.tokens import load_encoding
 from index.storage.store import Store
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST
-from tests.models import PROMPTS, SmallModel
+from tests.models import MAYOR, PROMPTS, QUESTIONS, SmallModel, inside
 from tests.running import ROOT
 
-MAYOR = "Engineers replaced 212 of its\nblocks, the mayor, Ana Vukić, said."
-QUESTIONS = {
-    "Who is the mayor?": MAYOR,
-    "What did the works cost?": "The works cost 3.4 million euros.",
-    "When was the pier washed away?": (
-        "Floods in November 2020 had washed away the middle pier, and lorries were sent over the mountain road instead."
-    ),
-    "How many farms were hit by the frost?": "About 600 farms are hit.",
-    "How large a crop is expected?": (
-        "The cooperative’s head, Petar Ilić, expects a crop of 9,000 tonnes instead of the usual 25,000."
-    ),
-    "Does insurance cover hail and frost?": "Insurance covers hail but not frost.",
-}
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a new process: no encoder is loaded."""
-    monkeypatch.setattr(loading, "ENCODERS", loading.Encoders())
-
-
-@pytest.fixture
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache that is empty."""
-    folder = tmp_path / "own cache"
-    monkeypatch.setenv("CLIPPINGS_CACHE", str(folder))
-    return folder
-
-
-@pytest.fixture
-def small_index(corpus: Path, tmp_path: Path, small_model: SmallModel) -> Path:
-    """An index of the two articles that was made with a small model, and so has an encoder of its own."""
-    build(corpus, tmp_path / "small index", model=small_model(tmp_path))
-    return tmp_path / "small index"
-
-
-@pytest.fixture
-def small_answers(small_index: Path) -> list[str]:
-    """The first sentences that it gives."""
-    library = open_index(small_index)
-    found = answers(library)
-    library.close()
-    return found
-
-
-@pytest.fixture
-def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No model can be loaded, as where the packages for building are not installed."""
-
-    def missing(name: str = DEFAULT_MODEL) -> Original:
-        raise ModelError(f"No {name} here.")
-
-    monkeypatch.setattr("index.encoding.sentence_transformer.load_original", missing)
+pytestmark = pytest.mark.usefixtures("fresh")
 
 
 def passages(text: str, name: str = "article.txt") -> list[PassageText]:
@@ -107,18 +50,6 @@ def sentence_vectors(encoder: Encoder, texts: list[PassageText]) -> np.ndarray:
 
 def in_torch(original: Original) -> Encoder:
     return original.encoder(original.recipe(int8=False))
-
-
-def inside(folder: Path) -> list[str]:
-    """Names of all that is in a folder, hidden ones too."""
-    return sorted(path.name for path in folder.iterdir())
-
-
-def answers(library: Library) -> list[str]:
-    return [retrieve(question, library, k=1)[0].text for question in QUESTIONS]
-
-
-# The default model
 
 
 def test_the_folder_holds_a_network_its_tokenizer_and_how_to_use_them(original: Original) -> None:
@@ -182,142 +113,6 @@ def test_the_sentence_nearest_to_a_question_stays_the_same(encoder: TokenEncoder
         assert [sentences[at] for at in scores.argmax(axis=1)] == list(QUESTIONS.values())
 
 
-# Once per machine
-
-
-@pytest.mark.usefixtures("encoder")
-def test_an_index_of_the_default_model_holds_no_encoder_and_loads_no_model(
-    corpus: Path, tmp_path: Path, own_cache: Path, no_model: None
-) -> None:
-    index = tmp_path / "index"
-    report = build(corpus, index)
-    assert (report.added, report.encoder) == (2, str(read_recipe(SHIPPED)))
-    assert inside(index) == ["articles.db", "build.lock", "lexical"]
-    assert not own_cache.exists()
-    library = open_index(index)
-    assert library.encoder.identity == library.store.settings.model_hash == read_recipe(SHIPPED).identity
-    assert answers(library) == list(QUESTIONS.values())
-    library.close()
-
-
-def test_a_model_is_exported_once_and_again_if_what_was_kept_is_damaged(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
-) -> None:
-    exported: list[str] = []
-
-    def noting(original: Original, folder: Path) -> Recipe:
-        exported.append(original.name)
-        return make_encoder(original, folder)
-
-    monkeypatch.setattr(module, "make_encoder", noting)
-    name = small_model(tmp_path)
-    indexes = [tmp_path / "one", tmp_path / "two", tmp_path / "three"]
-    for index in indexes:
-        index.mkdir()
-    first = provide_encoder(name, indexes[0])[1]
-    (kept,) = own_cache.iterdir()
-    assert provide_encoder(name, indexes[1])[1] == first
-    assert exported == [name]
-
-    network = (kept / NETWORK).read_bytes()
-    (kept / NETWORK).write_bytes(network[: len(network) // 2])
-    folder, again = provide_encoder(name, indexes[2])
-    assert exported == [name] * 2
-    assert again.identity == first.identity
-    load_encoder(folder, again.identity)
-    assert list(own_cache.iterdir()) == [kept]  # nothing half made is left
-    open_encoder(kept, read_recipe(kept))
-
-
-def test_another_process_may_make_the_same_encoder_meanwhile_and_be_faster(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
-) -> None:
-    name = small_model(tmp_path)
-    indexes = [tmp_path / "slow", tmp_path / "fast"]
-    for index in indexes:
-        index.mkdir()
-
-    def slowly(original: Original, folder: Path) -> Recipe:
-        monkeypatch.setattr(module, "make_encoder", make_encoder)
-        provide_encoder(name, indexes[1])
-        return make_encoder(original, folder)
-
-    monkeypatch.setattr(module, "make_encoder", slowly)
-    provide_encoder(name, indexes[0])
-    (kept,) = own_cache.iterdir()
-    identities = set()
-    for folder in (kept, *(index / FOLDER for index in indexes)):
-        identities.add(open_encoder(folder, read_recipe(folder)).identity)
-    assert len(identities) == 1
-
-
-@pytest.mark.parametrize(
-    "how",
-    [
-        "a file",
-        "a folder below a file",
-        "not to be written",
-    ],
-)
-def test_without_a_place_to_keep_it_an_encoder_is_made_all_the_same(
-    how: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
-) -> None:
-    place = tmp_path / "place"
-    if how == "not to be written":  # chmod would not stop root
-        real = os.access
-        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != place and real(path, mode))
-    else:
-        place.write_text("mine")
-    monkeypatch.setenv("CLIPPINGS_CACHE", str(place / "below" if "below" in how else place))
-    name = small_model(tmp_path)
-    assert build(corpus, tmp_path / "index", model=name).added == 2
-
-    assert place.read_text() == "mine" if place.is_file() else inside(place) == []
-    assert read_recipe(tmp_path / "index" / FOLDER).int8
-    assert verify(tmp_path / "index").problems == []
-
-
-def test_what_is_kept_where_nothing_can_be_written_is_used(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
-) -> None:
-    name = small_model(tmp_path)
-    for index in ("one", "two"):
-        (tmp_path / index).mkdir()
-    first = provide_encoder(name, tmp_path / "one")[1]
-    real = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != own_cache and real(path, mode))
-    monkeypatch.setattr(module, "make_encoder", None)  # it is not made again
-    assert provide_encoder(name, tmp_path / "two")[1] == first
-
-
-def test_what_a_killed_process_left_beside_an_encoder_goes(
-    tmp_path: Path, own_cache: Path, small_model: SmallModel
-) -> None:
-    index = tmp_path / "index"
-    for name in ("old", "new"):
-        (index / f".{FOLDER}-{name}").mkdir(parents=True)
-        (index / f".{FOLDER}-{name}" / NETWORK).write_text("half")
-    os.utime(index / f".{FOLDER}-old", (0, 0))
-    provide_encoder(small_model(tmp_path), index)
-    assert inside(index) == [f".{FOLDER}-new", FOLDER]  # the new one may still be filled
-
-
-def test_an_index_whose_encoder_cannot_be_put_back_is_asked_with_that_of_the_machine(
-    small_index: Path, small_answers: list[str]
-) -> None:
-    shutil.rmtree(small_index / FOLDER)
-    (small_index / FOLDER).write_text("in the way")  # chmod would not stop root
-    loading.ENCODERS.opened.clear()
-    library = open_index(small_index)
-    assert answers(library) == small_answers
-    library.close()
-    assert (small_index / FOLDER).read_text() == "in the way"
-    assert [name for name in inside(small_index) if name.startswith(".")] == []
-
-
-# Where int8 is not good enough
-
-
 def test_a_network_too_far_from_its_model_is_refused(
     corpus: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
 ) -> None:
@@ -357,9 +152,6 @@ def test_a_model_that_int8_cannot_keep_stays_in_torch(tmp_path: Path, small_mode
     assert recipe.remark.startswith("its int8 network is too far from it, mean cosine 0.")
     assert recipe.remark.endswith(" below 0.99")
     assert inside(folder) == ["encoder.json"]
-
-
-# Other models
 
 
 TEXTS = [
@@ -419,127 +211,6 @@ def assert_each_is_nearest_to_itself(found: np.ndarray, expected: np.ndarray) ->
     assert cosines.argmax(axis=1).tolist() == list(range(len(expected)))
 
 
-def test_a_model_may_bear_any_name(
-    corpus: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, small_model: SmallModel
-) -> None:
-    shutil.move(small_model(tmp_path), tmp_path / "a name: of “its” own\n")
-    monkeypatch.chdir(tmp_path)
-    name = "./a name: of “its” own\n"
-    build(corpus, tmp_path / "index", model=name)
-    assert read_recipe(tmp_path / "index" / FOLDER).int8
-    assert len(inside(own_cache)) == 1
-
-
-# An index and its encoder
-
-
-def damage(how: str, folder: Path, other: Path) -> None:
-    """Do something to an index's encoder; ``other`` is that of another model's index."""
-    network = folder / NETWORK
-    if how == "deleted":
-        shutil.rmtree(folder)
-    elif how == "truncated":
-        network.write_bytes(network.read_bytes()[:9_999])
-    elif how == "another network":
-        shutil.copy(other / NETWORK, network)
-    elif how == "undescribed":
-        (folder / DESCRIPTION).unlink()
-    else:
-        shutil.rmtree(folder)
-        shutil.copytree(other, folder)
-
-
-DAMAGES = ["deleted", "truncated", "another network", "undescribed", "another encoder"]
-
-
-@pytest.fixture(scope="module")
-def other_encoder(tmp_path_factory: pytest.TempPathFactory, small_model: SmallModel) -> Path:
-    """The encoder of another model's index."""
-    home = tmp_path_factory.mktemp("other")
-    return provide_encoder(small_model(home, seed=8), home)[0]
-
-
-@pytest.mark.parametrize("how", DAMAGES)
-def test_an_encoder_that_is_damaged_is_made_again_from_what_the_machine_keeps(
-    how: str, small_index: Path, small_answers: list[str], other_encoder: Path
-) -> None:
-    before = {name: (small_index / FOLDER / name).read_bytes() for name in inside(small_index / FOLDER)}
-    damage(how, small_index / FOLDER, other_encoder)
-    loading.ENCODERS.opened.clear()
-    library = open_index(small_index)
-    assert answers(library) == small_answers
-    assert library.encoder.identity == library.store.settings.model_hash
-    library.close()
-    assert inside(small_index) == ["articles.db", "build.lock", "encoder", "lexical"]
-    assert {name: (small_index / FOLDER / name).read_bytes() for name in inside(small_index / FOLDER)} == before
-    assert verify(small_index).problems == []
-
-
-@pytest.mark.parametrize("how", DAMAGES)
-def test_an_encoder_that_cannot_be_made_again_is_told_and_no_other_is_used(
-    how: str, small_index: Path, other_encoder: Path, own_cache: Path, no_model: None
-) -> None:
-    damage(how, small_index / FOLDER, other_encoder)
-    loading.ENCODERS.opened.clear()
-    library = open_index(small_index)
-    with pytest.raises(ModelError) as caught:
-        retrieve("Who is the mayor?", library)
-    library.close()
-    folder = small_index / FOLDER
-    why = {
-        "deleted": f"The encoder in {folder} is missing or damaged (",
-        "truncated": f"The encoder in {folder} is damaged (",
-        "another network": f"The encoder in {folder} is damaged (model.onnx).",
-        "undescribed": f"The encoder in {folder} is missing or damaged (",
-    }
-    other = f"The encoder in {folder} ({read_recipe(other_encoder).model}) is not the one that the index was made with."
-    said = str(caught.value)
-    assert said.startswith(why.get(how, other))
-    assert f" It cannot be made again: No {library.store.settings.model} here." in said
-    assert "\n" not in said
-
-
-def test_a_damaged_shipped_encoder_says_to_install_again(
-    index_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = Path(shutil.copytree(SHIPPED, tmp_path / "minilm"))
-    (copy / NETWORK).write_bytes(b"")
-    monkeypatch.setattr(loading, "SHIPPED", copy)
-    loading.ENCODERS.opened.clear()
-    library = open_index(index_path)
-    with pytest.raises(ModelError, match=r"^The encoder in .*minilm is damaged \(.*\)\. Install Clippings again\.$"):
-        library.encode_question("Who is the mayor?")
-    library.close()
-
-
-def test_weights_that_changed_under_their_name_are_refused(
-    corpus: Path, tmp_path: Path, small_model: SmallModel
-) -> None:
-    index = tmp_path / "index"
-    name = small_model(tmp_path)
-    build(corpus, index, model=name)
-    small_model(tmp_path, seed=8)
-    loading.ENCODERS.opened.clear()
-    with_its_own = open_index(index)
-    assert retrieve("Who is the mayor?", with_its_own, k=1)[0].text == MAYOR  # the index holds what it needs
-    with_its_own.close()
-
-    shutil.rmtree(index / FOLDER)
-    loading.ENCODERS.opened.clear()
-    library = open_index(index)
-    with pytest.raises(ModelError) as caught:
-        library.encode_question("Who is the mayor?")
-    library.close()
-    assert str(caught.value).endswith(
-        f" It cannot be made again: The model {name!r} is no longer the one that the index at {index} was made with. "
-        "Build a new index in another directory."
-    )
-    assert not (index / FOLDER).exists()
-
-
-# Without the export
-
-
 def assert_stored(index: Path, encoder: Encoder) -> None:
     """An index of the two articles holds this encoder's vectors, as exact as float16 is."""
     store = Store.open(index)
@@ -565,27 +236,3 @@ def test_an_index_may_be_built_with_the_model_itself(corpus: Path, tmp_path: Pat
     assert_stored(index, in_torch(original))
     assert build(corpus, index).unchanged == 2  # it goes on as it was begun
     assert not read_recipe(index / FOLDER).int8
-
-
-@pytest.mark.usefixtures("encoder")
-def test_an_index_made_in_int8_does_not_become_an_exact_one(corpus: Path, tmp_path: Path) -> None:
-    index = tmp_path / "index"
-    build(corpus, index)
-    with pytest.raises(IndexStateError, match=r"int8 encoder\. For an exact one build another index"):
-        build(corpus, index, exact=True)
-    assert build(corpus, index).unchanged == 2
-
-
-@pytest.mark.usefixtures("encoder")
-def test_an_index_of_the_model_itself_gets_it_again(corpus: Path, tmp_path: Path) -> None:
-    index = tmp_path / "index"
-    build(corpus, index, exact=True)
-    before = read_recipe(index / FOLDER)
-    shutil.rmtree(index / FOLDER)
-    loading.ENCODERS.opened.clear()
-    library = open_index(index)
-    assert answers(library) == list(QUESTIONS.values())
-    assert not library.encoder.recipe.int8
-    library.close()
-    assert read_recipe(index / FOLDER) == before
-    assert inside(index / FOLDER) == ["encoder.json"]

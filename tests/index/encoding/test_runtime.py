@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +11,15 @@ import pytest
 from index.encoding.runtime import open_network, open_side_by_side
 from index.encoding.windows import batches, padded
 from qa.reader import NETWORK
-from tests.running import ROOT
+from tests.running import ROOT, python
 
 
 def test_asking_leaves_nothing_in_the_users_folders(index_path: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "ORT_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "qa", "What did the works cost?", "--index", str(index_path)],
-        cwd=ROOT,
-        env={**kept, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**kept, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = python("-m", "qa", "What did the works cost?", "--index", index_path, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "3.4 million euros" in done.stdout
     assert sorted(home.rglob("*")) == []  # onnxruntime's telemetry would keep an id and a log here

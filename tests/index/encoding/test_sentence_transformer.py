@@ -18,8 +18,7 @@ from index.encoding.recipe import DEFAULT_MODEL
 from index.encoding.sentence_transformer import DEFAULT_SHA256, Original, load_original, packaged_model
 from index.encoding.windows import pieces
 from index.errors import ModelError
-from tests.index.encoding.test_encoder import COST, FLOOD, LEAD, passage
-from tests.models import PROMPTS, SmallModel
+from tests.models import COST, FLOOD, LEAD, PROMPTS, SmallModel, passage
 
 pytestmark = pytest.mark.usefixtures("original")
 

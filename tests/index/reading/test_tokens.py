@@ -79,14 +79,11 @@ def test_a_counter_is_loaded_once_and_its_fingerprint_stays() -> None:
     assert load_encoding().fingerprint == "4fdc15d56850fd38"  # else every index would be rebuilt
 
 
-def test_a_changed_vocabulary_file_is_refused(tmp_path: Path) -> None:
+def test_a_vocabulary_file_that_is_changed_or_missing_is_refused(tmp_path: Path) -> None:
     changed = tmp_path / "passage.tiktoken"
     changed.write_bytes(tokens.VOCABULARY.read_bytes() + b"AAAA 16000\n")
     with pytest.raises(VocabularyError, match=r"passage\.tiktoken is damaged"):
         read_ranks(changed, tokens.VOCABULARY_SHA256)
-
-
-def test_a_missing_vocabulary_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(VocabularyError, match=r"gone\.tiktoken cannot be read"):
         read_ranks(tmp_path / "gone.tiktoken", "")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
 from index.storage.dense import Dense
+from tests.running import repeating
 
 
 def rows(*vectors: tuple[float, ...]) -> np.ndarray:
@@ -75,27 +74,17 @@ def test_searching_while_rows_come_and_go_finds_only_true_rows() -> None:
     dense = Dense(16)
     dense.add(np.arange(100), vectors[:100])
     wrong: list[tuple[int, float]] = []
-    searches = [0] * 4
-    done = threading.Event()
 
-    def search(n: int) -> None:
-        while not done.is_set() or not searches[n]:
-            question = vectors[(searches[n] * 7 + n) % len(vectors)]
-            for id_, score in dense.search(question, 10).items():
-                if not 0 <= id_ < len(vectors) or abs(float(vectors[id_] @ question) - score) > 1e-4:
-                    wrong.append((id_, score))
-            searches[n] += 1
+    def search(number: int, turn: int) -> None:
+        question = vectors[(turn * 7 + number) % len(vectors)]
+        for id_, score in dense.search(question, 10).items():
+            if not 0 <= id_ < len(vectors) or abs(float(vectors[id_] @ question) - score) > 1e-4:
+                wrong.append((id_, score))
 
-    threads = [threading.Thread(target=search, args=(n,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for at in range(100, 4_000, 50):
-        dense.add(np.arange(at, at + 50), vectors[at : at + 50])
-        dense.remove([(at - 100, at - 91)])
-    done.set()
-    for thread in threads:
-        thread.join()
+    with repeating(search, threads=4):
+        for at in range(100, 4_000, 50):
+            dense.add(np.arange(at, at + 50), vectors[at : at + 50])
+            dense.remove([(at - 100, at - 91)])
 
     assert wrong == []
-    assert min(searches) > 0
     assert len(dense) == 4_000 - 78 * 10

@@ -8,9 +8,8 @@ import math
 import shutil
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from index.storage.analysis import analyse
 from index.storage.lexical import Lexical, catch_up
 from index.storage.rows import Restriction, TextRow
 from index.storage.store import Store
-from tests.running import ROOT
+from tests.running import ROOT, repeating
 from tests.stored import encoded, new_store
 
 ANY = Restriction()
@@ -126,8 +125,8 @@ def test_a_phrase_is_its_words_in_their_order(phrase: str, found: list[int], sma
         '"',
         "\\",
         "",
-        "   ",
-        "\x00",
+        "  ",
+        "\0",
         "🙂 𝔘",
         "a" * 5000,
         "NOT",
@@ -281,41 +280,39 @@ def test_an_update_cut_short_and_repeated_leaves_nothing_twice(
     assert again.generation == store.generation == 3
 
 
-def damage_nothing(folder: Path) -> None:
+def all_of_it(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def damage_meta(folder: Path) -> None:
+def its_meta(folder: Path) -> None:
     (folder / "passages" / "meta.json").write_text("{")
 
 
-def damage_state(folder: Path) -> None:
+def its_state(folder: Path) -> None:
     (folder / "state.json").write_text("[")
 
 
-def damage_format(folder: Path) -> None:
+def its_format(folder: Path) -> None:
     state = json.loads((folder / "state.json").read_text())
     (folder / "state.json").write_text(json.dumps(state | {"format": 0}))
 
 
-def damage_segments(folder: Path) -> None:
+def its_segments(folder: Path) -> None:
     for path in (folder / "sentences").glob("*.*"):
         if path.name not in ("meta.json", ".managed.json"):
             path.unlink()
 
 
-def damage_one_of_the_two(folder: Path) -> None:
+def one_of_the_two(folder: Path) -> None:
     shutil.rmtree(folder / "sentences")
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [damage_nothing, damage_meta, damage_state, damage_format, damage_segments, damage_one_of_the_two],
-)
-def test_a_damaged_folder_is_made_again_from_the_store(damage: object, store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [all_of_it, its_meta, its_state, its_format, its_segments, one_of_the_two])
+def test_a_damaged_folder_is_made_again_from_the_store(
+    damage: Callable[[Path], None], store: Store, tmp_path: Path
+) -> None:
     folder = tmp_path / "index" / "lexical"
     catch_up(Lexical(folder), store)
-    assert callable(damage)
     damage(folder)
 
     lexical = Lexical(folder)
@@ -352,29 +349,19 @@ def test_searching_while_rows_come_and_go_finds_only_rows_with_the_word() -> Non
     texts = {n: f"The {'ferry' if n % 3 else 'bridge'} number{n} left." for n in range(1, 121)}
     made = filled(row(n, texts[n]) for n in range(1, 21))
     wrong: list[int] = []
-    searches = [0] * 3
-    done = threading.Event()
 
-    def search(n: int) -> None:
-        while not done.is_set() or not searches[n]:
-            found = made.search_sentences(["ferri"], 50, ANY)
-            found |= made.score_sentences(["ferri"], list(texts))
-            wrong.extend(id_ for id_, score in found.items() if "ferry" not in texts.get(id_, "") or not score > 0)
-            searches[n] += 1
+    def search(number: int, turn: int) -> None:
+        found = made.search_sentences(["ferri"], 50, ANY)
+        found |= made.score_sentences(["ferri"], list(texts))
+        wrong.extend(id_ for id_, score in found.items() if "ferry" not in texts.get(id_, "") or not score > 0)
 
-    threads = [threading.Thread(target=search, args=(n,)) for n in range(3)]
-    for thread in threads:
-        thread.start()
-    for at in range(21, 121, 20):
-        rows = [row(n, texts[n]) for n in range(at, at + 20)]
-        gone = [(at - 20, at - 11)]
-        made.update(rows, rows, gone, gone, generation=at)
-    done.set()
-    for thread in threads:
-        thread.join()
+    with repeating(search, threads=3):
+        for at in range(21, 121, 20):
+            rows = [row(n, texts[n]) for n in range(at, at + 20)]
+            gone = [(at - 20, at - 11)]
+            made.update(rows, rows, gone, gone, generation=at)
 
     assert wrong == []
-    assert min(searches) > 0
     assert made.counts == (70, 70)
 
 

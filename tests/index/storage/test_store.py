@@ -8,10 +8,8 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
-import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -24,8 +22,8 @@ from index.reading.passages import Passage, Sentence
 from index.storage.database import FILE
 from index.storage.rows import EncodedArticle, PassageRow, Removal, Restriction, SentenceRow, TextRow
 from index.storage.store import Store
-from tests.running import ROOT
-from tests.stored import DIMENSION, SETTINGS, encoded, new_store, with_vectors
+from tests.running import python, together
+from tests.stored import DIMENSION, SETTINGS, encoded, execute, new_store, with_vectors
 
 RIVER = "date 2022-03-04 The river\nsource: Test Wire\n\nThe river rose. Nobody was hurt. The ferry sank.\n"
 FROST = "date 2022-05-11 Frost in May\nsource: test  WIRE\n\nThe blossom froze. Farmers had no cover.\n"
@@ -85,16 +83,6 @@ def test_every_field_of_an_article_comes_back(tmp_path: Path) -> None:
         assert (row.date, row.source) == (article.date, article.source)
     spans, _ = store.sentences_of([1])
     assert [text[s.start : s.end] for s in spans] == texts(store) == ["𝔘nicode: Vučić’s  line\u2028goes on.", "Tab."]
-
-
-def test_what_is_not_stated_comes_back_as_not_stated(tmp_path: Path) -> None:
-    store = new_store(tmp_path)
-    store.apply([encoded("plain.txt", "Only text.")])
-    article = store.article(1)
-
-    assert article
-    assert (article.date, article.source, article.url, article.author, article.warning) == (None,) * 5
-    assert store.articles()[0].title == article.title == "plain"
 
 
 def test_rows_are_numbered_from_one_in_order(store: Store) -> None:
@@ -228,9 +216,7 @@ def test_another_process_and_another_thread_see_what_was_committed(store: Store,
     assert other.generation == 1
     store.apply([encoded("new.txt", "Something new.")])
     seen: list[tuple[int, int]] = []
-    thread = threading.Thread(target=lambda: seen.append((other.generation, other.counts()[0])))
-    thread.start()
-    thread.join()
+    together(lambda: seen.append((other.generation, other.counts()[0])))
 
     assert (other.generation, other.counts()[0]) == (2, 4)
     assert seen == [(2, 4)]
@@ -259,10 +245,8 @@ def test_a_missing_index_names_the_command_that_makes_one(tmp_path: Path) -> Non
 def test_another_format_is_named_with_what_to_do(store: Store, tmp_path: Path) -> None:
     store.close()
     index = tmp_path / "index"
-    with closing(sqlite3.connect(index / FILE)) as connection:
-        connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
-        connection.execute("INSERT INTO meta VALUES ('unheard of', '1')")
-        connection.commit()
+    execute(index / FILE, "UPDATE meta SET value = '99' WHERE key = 'format'")
+    execute(index / FILE, "INSERT INTO meta VALUES ('unheard of', '1')")
 
     with pytest.raises(IndexStateError) as caught:
         Store.open(index)
@@ -285,23 +269,18 @@ def half(path: Path) -> None:
 
 
 def without_settings(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DELETE FROM meta WHERE key = 'dimension'")
-        connection.commit()
+    execute(path, "DELETE FROM meta WHERE key = 'dimension'")
 
 
 def without_sense(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE meta SET value = '{' WHERE key = 'model'")
-        connection.commit()
+    execute(path, "UPDATE meta SET value = '{' WHERE key = 'model'")
 
 
 @pytest.mark.parametrize("damage", [no_database, empty, half, without_settings, without_sense])
-def test_a_damaged_file_is_named_with_what_to_do(damage: object, store: Store, tmp_path: Path) -> None:
+def test_a_damaged_file_is_named_with_what_to_do(damage: Callable[[Path], None], store: Store, tmp_path: Path) -> None:
     store.checkpoint()
     store.close()
     index = tmp_path / "index"
-    assert callable(damage)
     damage(index / FILE)
 
     with pytest.raises(IndexStateError) as caught:
@@ -327,9 +306,7 @@ def test_damage_inside_the_file_is_told_when_it_is_met(store: Store, tmp_path: P
 
 
 def test_a_vector_of_another_length_is_told(store: Store, tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "index" / FILE)) as connection:
-        connection.execute("UPDATE sentences SET vector = x'0000' WHERE id = 2")
-        connection.commit()
+    execute(tmp_path / "index" / FILE, "UPDATE sentences SET vector = x'0000' WHERE id = 2")
 
     with pytest.raises(IndexStateError, match=r"cannot be read \(a vector of another length\)"):
         store.sentences_of([1])
@@ -376,8 +353,7 @@ def test_a_copy_that_cannot_be_written_opens_and_answers(missing: str, store: St
             shutil.rmtree(copy / "lexical")
         for path in (copy, *copy.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
-        command = [sys.executable, "-c", READ, str(copy), str(tmp_path / "index")]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = python("-c", READ, copy, tmp_path / "index")
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["['The ferry sank.']", "{3: 1.0}", "(4, 6)"]
 

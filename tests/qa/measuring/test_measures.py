@@ -107,10 +107,7 @@ def test_ties_count_against_us() -> None:
     assert rank_of_gold(np.array([0.9, 0.5, 0.5, 0.1]), gold) == 3
     assert rank_of_gold(np.array([0.1, 0.5, 0.4, 0.1]), gold) == 1
     assert rank_of_gold(np.array([0.9, 0.5, 0.5, 0.1]), np.zeros(4, bool)) == math.inf
-
-
-def test_the_best_of_several_gold_sentences_counts() -> None:
-    assert rank_of_gold(np.array([0.9, 0.5, 0.8]), np.array([False, True, True])) == 2
+    assert rank_of_gold(np.array([0.9, 0.5, 0.8]), np.array([False, True, True])) == 2  # the best of several
 
 
 def test_auc_is_the_chance_of_the_right_order() -> None:
@@ -136,20 +133,11 @@ def test_answered_at_precision_is_the_largest_share_that_is_precise_enough() -> 
     assert answered_at_precision(sure, right, 0.6) == 1
     assert answered_at_precision(sure, right, 0.76) == 1 / 5
     assert answered_at_precision([*sure, 0.1], [*right, False], 0.75) == 4 / 6  # a share of all of them
-
-
-def test_nine_right_of_ten_are_a_precision_of_nine_tenths() -> None:
-    right = [True] * 9 + [False] + [False] * 10
-    assert answered_at_precision(np.linspace(1, 0, 20), right) == 10 / 20
-
-
-def test_questions_of_one_confidence_are_answered_together_or_not_at_all() -> None:
+    assert answered_at_precision(np.linspace(1, 0, 20), [True] * 9 + [False] * 11) == 10 / 20  # of nine tenths
+    # Questions of one confidence are answered together or not at all, and perhaps none.
     assert answered_at_precision([0.9, 0.5, 0.5, 0.5], [True, True, True, False], 0.9) == 1 / 4
     assert answered_at_precision([0.9, 0.5, 0.5, 0.5], [True, False, True, True], 0.75) == 1
     assert answered_at_precision([0.5, 0.5], [True, False], 0.9) == 0
-
-
-def test_nothing_may_be_precise_enough_to_answer() -> None:
     assert answered_at_precision([0.9, 0.8], [False, True], 0.9) == 0
     assert math.isnan(answered_at_precision([], []))
 
@@ -202,34 +190,22 @@ def test_the_interval_is_that_of_95_percent() -> None:
     assert (found.low, found.high) == pytest.approx((0.008, 0.392), abs=0.021)
 
 
-def test_the_bootstrap_makes_nothing_of_noise() -> None:
+def test_the_bootstrap_makes_nothing_of_noise_and_compares_questions_with_themselves() -> None:
     before, after = np.random.default_rng(1).random((2, 300))
     found = paired_bootstrap(before, after)
     assert found.low < 0 < found.high
     assert found.low < found.mean < found.high
-
-
-def test_questions_are_compared_with_themselves() -> None:
-    before = np.random.default_rng(2).random(300)  # spreads far more than what is gained
-    found = paired_bootstrap(before, before + 0.01)
+    found = paired_bootstrap(before, before + 0.01)  # they spread far more than what is gained
     assert (found.low, found.high) == pytest.approx((0.01, 0.01))
-
-
-def test_no_difference_at_all_has_no_width() -> None:
     assert paired_bootstrap([1, 0, 0.5], [1, 0, 0.5]) == Difference(0, 0, 0)
+    single = paired_bootstrap([0], [1])
+    assert (single.mean, math.isnan(single.low), math.isnan(single.high)) == (1, True, True)
 
 
 def test_a_seed_gives_the_same_result_and_another_another() -> None:
     before, after = np.random.default_rng(4).random((2, 50))
     assert paired_bootstrap(before, after, 100, seed=5) == paired_bootstrap(before, after, 100, seed=5)
     assert paired_bootstrap(before, after, 100, seed=5) != paired_bootstrap(before, after, 100, seed=6)
-
-
-def test_a_single_question_has_no_interval() -> None:
-    found = paired_bootstrap([0], [1])
-    assert found.mean == 1
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
 
 
 @pytest.mark.parametrize(("one", "other"), [([], []), ([0.5, math.nan], [1, 1]), ([0.5, 1], [1, math.inf])])
