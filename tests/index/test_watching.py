@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +13,43 @@ import pytest
 
 from index import build, open_index
 from index.errors import ClippingsError
+from index.library import Library
 from index.watching import catch_up, may_matter, watching
-from tests.browser_support import ARTICLES, BRIDGE, CHEESE, FIRE, Serving, write_corpus
+from tests.browser_support import ARTICLES, BRIDGE, CHEESE, FIRE, Filled, write_corpus
 from tests.running import wait_until
 
 
-def test_the_watcher_follows_the_folder_and_stops(tmp_path: Path, serving: Serving) -> None:
-    with serving(tmp_path, {"fire.txt": FIRE}, watched=True) as served:
+@pytest.fixture
+def library(tmp_path: Path, filled: Filled) -> Iterator[Library]:
+    """Of one article, in a folder to be followed."""
+    opened = filled(tmp_path, {"fire.txt": FIRE})
+    yield opened
+    opened.close()
+
+
+def test_the_watcher_follows_the_folder_and_stops(tmp_path: Path, library: Library) -> None:
+    with watching(library.corpus, library.path):
 
         def paths() -> set[str]:
-            return {row.path for row in served.library.articles()}
+            return {row.path for row in library.articles()}
 
-        (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
+        (library.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
         assert wait_until(lambda: paths() == {"fire.txt", "cheese.md"})
         moved = write_corpus(tmp_path / "elsewhere", {"bridge.txt": BRIDGE})
-        moved.rename(served.corpus / "news.2021")
+        moved.rename(library.corpus / "news.2021")
         assert wait_until(lambda: "news.2021/bridge.txt" in paths())
-        (served.corpus / "fire.txt").unlink()
+        (library.corpus / "fire.txt").unlink()
         assert wait_until(lambda: paths() == {"cheese.md", "news.2021/bridge.txt"})
     assert not [thread for thread in threading.enumerate() if thread.name == "corpus-watcher"]
 
 
-def test_the_watcher_waits_for_a_folder_that_is_missing(tmp_path: Path, serving: Serving) -> None:
-    with serving(tmp_path, {"fire.txt": FIRE}) as served:
-        away = served.corpus.rename(tmp_path / "away")
-        with watching(tmp_path / "corpus", served.library.path):
-            time.sleep(0.3)
-            (away / "cheese.md").write_text(CHEESE, encoding="utf-8")
-            away.rename(tmp_path / "corpus")
-            assert wait_until(lambda: len(served.library.articles()) == 2)
+def test_the_watcher_waits_for_a_folder_that_is_missing(tmp_path: Path, library: Library) -> None:
+    away = library.corpus.rename(tmp_path / "away")
+    with watching(tmp_path / "corpus", library.path):
+        time.sleep(0.3)
+        (away / "cheese.md").write_text(CHEESE, encoding="utf-8")
+        away.rename(tmp_path / "corpus")
+        assert wait_until(lambda: len(library.articles()) == 2)
 
 
 def test_the_watcher_survives_what_the_builder_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +70,7 @@ class Panic(BaseException):
 
 
 def test_the_watcher_survives_what_nobody_foresaw(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, serving: Serving
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, library: Library
 ) -> None:
     troubles = [ValueError("nobody foresaw this"), Panic("nor this"), SystemExit(1)]
 
@@ -70,18 +80,17 @@ def test_the_watcher_survives_what_nobody_foresaw(
         return build(*paths, **named)
 
     monkeypatch.setattr("index.watching.RETRY_SECONDS", 0.01)
-    with serving(tmp_path, {"fire.txt": FIRE}) as served:
-        monkeypatch.setattr("index.watching.build", build_or_fail)
-        with watching(served.corpus, served.library.path):
-            assert wait_until(lambda: not troubles)
-            (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
-            assert wait_until(lambda: len(served.library.articles()) == 2)
+    monkeypatch.setattr("index.watching.build", build_or_fail)
+    with watching(library.corpus, library.path):
+        assert wait_until(lambda: not troubles)
+        (library.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
+        assert wait_until(lambda: len(library.articles()) == 2)
     said = "The corpus folder changed, but following it failed; trying again"
     assert [record.message for record in caplog.records if record.exc_info] == [said] * 3
 
 
 def test_the_watcher_survives_what_watching_fails_on_and_says_it_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, serving: Serving
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, library: Library
 ) -> None:
     import watchfiles
 
@@ -95,15 +104,15 @@ def test_the_watcher_survives_what_watching_fails_on_and_says_it_once(
 
     monkeypatch.setattr(watchfiles, "watch", watch)
     monkeypatch.setattr("index.watching.RETRY_SECONDS", 0.01)
-    with serving(tmp_path, {"fire.txt": FIRE}, watched=True) as served:
-        (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
-        assert wait_until(lambda: len(served.library.articles()) == 2)
-    said = f"{served.corpus} is not being followed (no watches left); trying again"
+    with watching(library.corpus, library.path):
+        (library.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
+        assert wait_until(lambda: len(library.articles()) == 2)
+    said = f"{library.corpus} is not being followed (no watches left); trying again"
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [said]
 
 
 def test_the_watcher_leaves_out_what_a_library_fails_on_and_says_so_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, serving: Serving
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, library: Library
 ) -> None:
     import sentencex
 
@@ -115,12 +124,12 @@ def test_the_watcher_leaves_out_what_a_library_fails_on_and_says_so_once(
         return real(language, text)
 
     monkeypatch.setattr(sentencex, "get_sentence_boundaries", boundaries)
-    with serving(tmp_path, {"fire.txt": FIRE}, watched=True) as served:
-        (served.corpus / "gargoyle.txt").write_text("The gargoyle fell. It hit nobody.\n")
+    with watching(library.corpus, library.path):
+        (library.corpus / "gargoyle.txt").write_text("The gargoyle fell. It hit nobody.\n")
         assert wait_until(lambda: "gargoyle" in caplog.text)
-        (served.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
-        assert wait_until(lambda: len(served.library.articles()) == 2)
-        assert {row.path for row in served.library.articles()} == {"cheese.md", "fire.txt"}
+        (library.corpus / "cheese.md").write_text(CHEESE, encoding="utf-8")
+        assert wait_until(lambda: len(library.articles()) == 2)
+        assert {row.path for row in library.articles()} == {"cheese.md", "fire.txt"}
     (warned,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert warned.startswith("Left out: gargoyle.txt: a library fails on this text (Panic: byte index 16); ")
 
@@ -133,9 +142,8 @@ def test_a_watcher_that_is_to_stop_does_not_finish_its_build(tmp_path: Path, mon
     corpus = write_corpus(tmp_path / "corpus", ARTICLES)
     assert not catch_up(corpus, tmp_path / ".index", stop, set())
     assert catch_up(corpus, tmp_path / ".index", threading.Event(), set())
-    library = open_index(tmp_path / ".index")
-    assert {row.path for row in library.articles()} == set(ARTICLES)
-    library.close()
+    with closing(open_index(tmp_path / ".index")) as library:
+        assert {row.path for row in library.articles()} == set(ARTICLES)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -225,7 +226,9 @@ def assert_stored(index: Path, encoder: Encoder) -> None:
     store.close()
 
 
-def test_an_index_may_be_built_with_the_model_itself(corpus: Path, tmp_path: Path, original: Original) -> None:
+def test_an_index_may_be_built_with_the_model_itself(
+    corpus: Path, tmp_path: Path, original: Original, fresh: dict[str, Encoder]
+) -> None:
     index = tmp_path / "index"
     report = build(corpus, index, exact=True)
     recipe = read_recipe(index / FOLDER)
@@ -235,4 +238,12 @@ def test_an_index_may_be_built_with_the_model_itself(corpus: Path, tmp_path: Pat
     assert inside(index / FOLDER) == ["encoder.json"]
     assert_stored(index, in_torch(original))
     assert build(corpus, index).unchanged == 2  # it goes on as it was begun
-    assert not read_recipe(index / FOLDER).int8
+    assert read_recipe(index / FOLDER) == recipe
+    shutil.rmtree(index / FOLDER)
+    fresh.clear()
+    library = open_index(index)  # and gets it again
+    assert [retrieve(question, library, k=1)[0].text for question in QUESTIONS] == list(QUESTIONS.values())
+    assert not library.encoder.recipe.int8
+    library.close()
+    assert read_recipe(index / FOLDER) == recipe
+    assert inside(index / FOLDER) == ["encoder.json"]

@@ -262,18 +262,3 @@ def test_an_index_made_in_int8_does_not_become_an_exact_one(corpus: Path, tmp_pa
     with pytest.raises(IndexStateError, match=r"int8 encoder\. For an exact one build another index"):
         build(corpus, index, exact=True)
     assert build(corpus, index).unchanged == 2
-
-
-@pytest.mark.usefixtures("encoder")
-def test_an_index_of_the_model_itself_gets_it_again(corpus: Path, tmp_path: Path) -> None:
-    index = tmp_path / "index"
-    build(corpus, index, exact=True)
-    before = read_recipe(index / FOLDER)
-    shutil.rmtree(index / FOLDER)
-    loading.ENCODERS.opened.clear()
-    library = open_index(index)
-    assert answers(library) == list(QUESTIONS.values())
-    assert not library.encoder.recipe.int8
-    library.close()
-    assert read_recipe(index / FOLDER) == before
-    assert inside(index / FOLDER) == ["encoder.json"]
