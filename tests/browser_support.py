@@ -160,7 +160,7 @@ def chromium() -> Iterator[Browser]:
 # Fixtures (conftest.py makes them known to every test) and helpers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started

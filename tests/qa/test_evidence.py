@@ -34,14 +34,6 @@ def hit_of(text: str, sentence: str, read: str = "", *more: str, score: float = 
     return Hit(Article(path="a.txt", text=text, hash=""), *span(sentence), 1.0, NO_SIGNALS, (0, len(text)), reading)
 
 
-@pytest.mark.parametrize("read", ["3.4", "million", "3.4 million euros"])
-def test_an_exact_answer_has_natural_bounds(read: str, library: Library) -> None:
-    evidence = evidence_of(hit_of(BRIDGE, "The works cost 3.4 million euros.", read), library.follow())
-    assert evidence.text == "3.4 million euros"
-    assert BRIDGE[evidence.start : evidence.end] == "3.4 million euros"
-    assert evidence.spans == ((evidence.start, evidence.end),)
-
-
 def test_several_answers_come_in_the_texts_order_and_each_once(library: Library) -> None:
     text = "Envoys of Chile, of New Zealand and of Japan met."
     evidence = evidence_of(hit_of(text, text, "Japan", "Chile", "Zealand", "New"), library.follow())

@@ -74,9 +74,6 @@ def test_the_folder_holds_a_network_its_tokenizer_and_how_to_use_them(original: 
     assert 0.995 <= measured < 1
     assert str(read_recipe(SHIPPED)) == f"int8 ONNX, mean cosine to the original {measured:.4f}"
     assert (SHIPPED / NETWORK).stat().st_size < 25_000_000  # a quarter of the original
-
-
-def test_the_tokenizer_neither_pads_nor_cuts() -> None:
     tokenizer = json.loads((SHIPPED / TOKENIZER).read_text("utf-8"))
     assert (tokenizer["padding"], tokenizer["truncation"]) == (None, None)
 

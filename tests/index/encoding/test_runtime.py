@@ -1,4 +1,4 @@
-"""The networks' runtime: nothing is told to anybody, and rows are put together as they were given."""
+"""The networks' runtime: nothing is told to anybody, and what runs side by side keeps its order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from index.encoding.runtime import open_network, open_side_by_side
-from index.encoding.windows import batches, padded
 from qa.reader import NETWORK
 from tests.running import ROOT, python
 
@@ -39,18 +38,3 @@ def test_inputs_run_side_by_side_keep_their_order_and_say_what_they_say_alone(mo
         for one, other in zip(network(given), found, strict=True):
             np.testing.assert_array_equal(one, other)
     assert list(networks([])) == []
-
-
-def test_rows_of_like_length_run_together() -> None:
-    lengths = [10, 50, 12, 48, 5, 51]
-    found = batches(lengths, tokens=110)
-    assert found == [[5, 1], [3], [2, 0], [4]]  # 51 twice; 48 finds no room; 5 is less than half of 12
-    assert sorted(at for batch in found for at in batch) == list(range(6))
-    assert batches([], 100) == []
-    assert batches([500], 100) == [[0]]  # too long for any batch: alone
-
-
-def test_padding_is_masked() -> None:
-    ids, mask = padded([[7, 8, 9], [5]])
-    assert np.array_equal(ids, [[7, 8, 9], [5, 0, 0]])
-    assert np.array_equal(mask, [[1, 1, 1], [1, 0, 0]])
