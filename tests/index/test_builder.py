@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -283,18 +284,20 @@ def test_weights_that_changed_under_their_name_are_not_mixed(
     assert counts(build(corpus, tmp_path / "new", model=name)) == (3, 0, 0, 0, 0)
 
 
-def test_a_folder_that_is_not_there_is_named_and_nothing_made(tmp_path: Path) -> None:
-    with pytest.raises(ClippingsError) as caught:
-        build(tmp_path / "none", tmp_path / "index")
-    assert str(caught.value) == f"There is no folder {tmp_path / 'none'}. Name the folder that holds your articles."
-    assert files_in(tmp_path) == []
-
-
-def test_an_index_cannot_take_the_place_of_a_file(corpus: Path, tmp_path: Path) -> None:
+def test_a_build_that_cannot_be_is_refused_and_nothing_made(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(ClippingsError, match=r"The index folder .*file cannot be written \(File exists\)\."):
-        build(corpus, tmp_path / "file")
+    index, none = tmp_path / "index", tmp_path / "none"
+    for folder, place, said in (
+        (none, index, f"There is no folder {none}. Name the folder that holds your articles."),
+        (corpus, tmp_path / "file", f"The index folder {tmp_path / 'file'} cannot be written (File exists)."),
+        (corpus, corpus, "both the articles' folder and their index"),
+    ):
+        with pytest.raises(ClippingsError, match=re.escape(said)):
+            build(folder, place)
+    assert files_in(tmp_path) == ["corpus/bridge.txt", "corpus/harvest.txt", "file"]
     assert (tmp_path / "file").read_text() == "mine"
+    with pytest.raises(ClippingsError, match="A passage of 0 tokens is too short; give at least 16"):
+        build(corpus, index, passage_tokens=0)
 
 
 def test_an_empty_folder_makes_an_index_to_add_to_even_inside_it(tmp_path: Path) -> None:
@@ -330,19 +333,14 @@ def test_a_file_from_elsewhere_is_copied_in(corpus: Path, index_path: Path, tmp_
     assert files_in(corpus) == ["My-ferry.txt", "bridge.txt", "harvest.txt"]
 
 
-def test_one_article_needs_no_list(corpus: Path, index_path: Path, tmp_path: Path) -> None:
-    outside = write(tmp_path / "out", ferry=FERRY) / "ferry.txt"
-    assert counts(add(outside, index_path)) == (1, 0, 0, 0, 0)
-    assert counts(remove("ferry.txt", index_path)) == (0, 0, 1, 0, 0)
-    assert counts(add(str(outside), index_path)) == (1, 0, 0, 0, 0)
-    assert add("/no/such", index_path).skipped == [("/no/such", "such: there is no such file.")]
-
-
 def test_a_file_named_twice_is_added_once(index_path: Path, corpus: Path, tmp_path: Path) -> None:
     outside = write(tmp_path / "out", ferry=FERRY) / "ferry.txt"
     assert counts(add([outside, outside, tmp_path / "out" / ".." / "out" / "ferry.txt"], index_path)) == (1, 0, 0, 0, 0)
     write(corpus, own="Mine\n\nMy own words.\n")
     assert counts(add([corpus / "own.txt", corpus / "own.txt"], index_path)) == (1, 0, 0, 0, 0)
+    assert counts(remove("ferry.txt", index_path)) == (0, 0, 1, 0, 0)
+    assert counts(add(str(outside), index_path)) == (1, 0, 0, 0, 0)  # one needs no list
+    assert add("/no/such", index_path).skipped == [("/no/such", "such: there is no such file.")]
 
 
 def test_a_file_of_the_folder_is_read_again(corpus: Path, index_path: Path) -> None:
@@ -370,6 +368,8 @@ def test_another_article_is_never_overwritten(corpus: Path, index_path: Path, tm
     report = add([other / "ferry.txt", out / "bridge.txt"], index_path)  # a refusal costs no other file its place
     assert counts(report) == (1, 0, 0, 0, 1)
     assert (corpus / "ferry.txt").is_file()
+    (corpus / "story.txt").mkdir()  # a folder of the name is no article in the way
+    assert add(write(tmp_path / "out", story=STORM) / "story.txt", index_path).paths == ["story-2.txt"]
 
 
 def test_what_is_refused_is_not_left_in_the_folder(corpus: Path, index_path: Path, tmp_path: Path) -> None:
@@ -397,12 +397,6 @@ def test_what_is_refused_is_not_left_in_the_folder(corpus: Path, index_path: Pat
     assert files_in(out) == sorted(
         [".hidden.txt", "binary.txt", "copy.txt", "empty.txt", "ferry.txt", "ferry2.txt", "story.pdf"]
     )
-
-
-def test_a_folder_of_the_name_is_no_article_in_the_way(corpus: Path, index_path: Path, tmp_path: Path) -> None:
-    (corpus / "ferry.txt").mkdir()
-    out = write(tmp_path / "out", ferry=FERRY)
-    assert add([out / "ferry.txt"], index_path).paths == ["ferry-2.txt"]
 
 
 def test_adding_needs_an_index(tmp_path: Path) -> None:
@@ -583,16 +577,13 @@ def test_an_added_article_that_a_library_fails_on_is_not_kept_and_the_others_are
     assert paths(index_path) == ["bridge.txt", "harvest.txt", "storm.txt"]
     assert files_in(corpus) == ["bridge.txt", "harvest.txt", "storm.txt"]
     assert files_in(out) == ["gargoyle.txt", "storm.txt"]
-
-
-def test_a_pasted_text_that_a_library_fails_on_is_not_kept(failing: str, corpus: Path, index_path: Path) -> None:
     try:
         said = [why for _, why in add_text(TROUBLE, index_path, title="Gargoyle").skipped]
     except ArticleError as error:
         said = [str(error)]
     assert [why.partition(": ")[2] for why in said] == [failing]
-    assert files_in(corpus) == ["bridge.txt", "harvest.txt"]
-    assert counts(build(corpus, index_path)) == (0, 0, 0, 2, 0)
+    assert files_in(corpus) == ["bridge.txt", "harvest.txt", "storm.txt"]
+    assert counts(build(corpus, index_path)) == (0, 0, 0, 3, 0)
 
 
 def test_the_text_that_made_the_splitter_panic_is_indexed(corpus: Path, index_path: Path) -> None:
@@ -903,11 +894,6 @@ def test_a_library_that_is_open_while_its_builder_dies_goes_on(killed: Path, tmp
     library.close()
 
 
-def test_a_passage_budget_that_is_too_small_is_refused(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(ClippingsError, match="A passage of 0 tokens is too short; give at least 16"):
-        build(corpus, tmp_path / "index", passage_tokens=0)
-
-
 def test_a_folder_that_cannot_be_read_loses_nothing(
     corpus: Path, index_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -923,9 +909,3 @@ def test_a_folder_that_cannot_be_read_loses_nothing(
     with pytest.raises(ClippingsError, match=r"closed cannot be read \(Permission denied\)"):
         build(corpus, index_path)
     assert [info.path for info in open_index(index_path).articles()] == ["harvest.txt", "bridge.txt"]
-
-
-def test_an_index_in_the_place_of_its_articles_is_refused(corpus: Path) -> None:
-    with pytest.raises(ClippingsError, match="both the articles' folder and their index"):
-        build(corpus, corpus)
-    assert sorted(path.name for path in corpus.iterdir()) == ["bridge.txt", "harvest.txt"]
