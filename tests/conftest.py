@@ -162,7 +162,7 @@ def library(opened_once: Library) -> Iterator[Library]:
 def state_of(library: Library) -> tuple[int, dict[str, bytes]]:
     """Whether a library is still what it was: the files of its folder but SQLite's and tantivy's locks."""
     files = (path for path in library.path.parent.rglob("*") if path.suffix in (".db", ".db-wal", ".json", ".txt"))
-    return library.generation, {path.name: path.read_bytes() for path in files}
+    return library.generation, {str(path): path.read_bytes() for path in files}
 
 
 @pytest.fixture

@@ -162,6 +162,15 @@ def test_several_exact_answers_are_all_said_and_each_is_marked() -> None:
     assert f'<span class="quote" dir="auto">{crop}</span>' in turn
 
 
+def test_exact_answers_are_escaped_one_by_one() -> None:
+    of = article("Title\n\nIt says <script>x</script> or ${7*7} & `y`.")
+    said = clipping(of, "It says <script>x</script> or ${7*7} & `y`.", "<script>x</script>", "${7*7}", "& `y`")
+    script, sum_, rest = "&lt;script&gt;x&lt;/script&gt;", "&#36;&#123;7*7&#125;", "&amp; &#96;y&#96;"
+
+    assert f"{sentence_with('It says ', script, ' or ', sum_, ' ', rest, '.')}</p>" in render.article_page(of, said)
+    assert f'<p class="answer" dir="auto">{script}; {sum_}; {rest}</p>' in render.turn(answer_of(said))
+
+
 @pytest.mark.parametrize(
     ("exact", "pieces"),
     [

@@ -88,6 +88,7 @@ def test_every_field_of_an_article_comes_back(tmp_path: Path) -> None:
 def test_rows_are_numbered_from_one_in_order(store: Store) -> None:
     assert store.generation == 1
     assert store.counts() == (3, 4, 6)
+    assert store.article(3) == dataclasses.replace(encoded("sub/grain.txt", GRAIN).article, id=3)  # nothing stated
     assert [store.passages_of(article) for article in (1, 2, 3, 4)] == [[1, 2], [3], [4], []]
     rows, vectors = store.sentences_of([3, 1, 999])
     assert [(row.id, row.passage, row.article) for row in rows] == [(1, 1, 1), (2, 1, 1), (4, 3, 2), (5, 3, 2)]
