@@ -17,9 +17,9 @@ import numpy as np
 
 from index.encoding.encoder import Encoder
 from index.encoding.loading import encoder_folder, index_encoder, provide_encoder
-from index.encoding.recipe import DEFAULT_MODEL, read_recipe
+from index.encoding.recipe import DEFAULT_MODEL, FOLDER, read_recipe
 from index.encoding.windows import PassageText
-from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError, blamed_on
+from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError, OldIndexError, blamed_on
 from index.reading import files
 from index.reading.articles import UNDATED, Article, parse_article, read_article
 from index.reading.passages import PASSAGE_TOKENS, split
@@ -104,10 +104,10 @@ def build(
         raise ClippingsError(f"There is no folder {corpus}. Name the folder that holds your articles.")
     if directory.resolve() == corpus.resolve():
         raise ClippingsError(f"{corpus} cannot be both the articles' folder and their index; name another --index.")
-    new = not (directory / FILE).is_file()
     with _locked(
         directory, wait, lambda: _open_or_create(directory, corpus, model, encoding, passage_tokens, exact)
     ) as store:
+        new = not store.generation
         report = _Build(store, progress).folder(corpus)
         if new:
             with suppress(ModelError):  # it could not be placed in the index, and is used from where it was made
@@ -437,6 +437,7 @@ def create(
         raise ClippingsError(f"A passage of {passage_tokens} tokens is too short; give at least {MIN_PASSAGE_TOKENS}.")
     counter = load_encoding(encoding or "clippings")
     directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(directory / FOLDER, ignore_errors=True)  # of an earlier index
     _, recipe = provide_encoder(model or DEFAULT_MODEL, directory, int8=not exact)
     settings = Settings(
         model=recipe.model,
@@ -465,7 +466,10 @@ def _open_or_create(
         model = str(Path(model).resolve())
     if not (directory / FILE).is_file():
         return create(directory, corpus, model, encoding, passage_tokens, exact)
-    store = Store.open(directory)
+    try:
+        store = Store.open(directory)
+    except OldIndexError as old:
+        return _create_over(old, directory, corpus, model, encoding, passage_tokens, exact)
     made = store.settings
     asked = {"model": model, "encoding": encoding, "passage_tokens": passage_tokens}
     for name, value in asked.items():
@@ -479,14 +483,43 @@ def _open_or_create(
             f"The index at {directory} was made with the int8 encoder. For an exact one build another index beside "
             "it: --index NEW_FOLDER"
         )
-    if store.corpus != corpus.resolve() and store.corpus.is_dir() and store.known():
-        raise IndexStateError(
-            f"The index at {directory} holds the articles of {store.corpus}. To index {corpus}, give it an index "
-            "of its own: --index NEW_FOLDER"
-        )
+    if store.known():
+        _check_corpus(store.corpus, corpus, directory)
     if store.corpus != corpus.resolve():
         store.move_corpus(_relative(corpus, directory))
     return store
+
+
+def _create_over(
+    old: OldIndexError,
+    directory: Path,
+    corpus: Path,
+    model: str | None,
+    encoding: str | None,
+    passage_tokens: int | None,
+    exact: bool,
+) -> Store:
+    """A new store in the place of one of an earlier format, with its settings where none are asked for."""
+    if not old.settings.get("corpus"):
+        raise old  # an exported copy: its articles are elsewhere
+    _check_corpus((directory.absolute() / old.settings["corpus"]).resolve(), corpus, directory)
+    return create(
+        directory,
+        corpus,
+        model or old.settings.get("model"),
+        encoding or old.settings.get("encoding"),
+        passage_tokens or old.settings.get("passage_tokens"),
+        exact,
+    )
+
+
+def _check_corpus(indexed: Path, corpus: Path, directory: Path) -> None:
+    """Raise IndexStateError if an index is of another folder, which is still there."""
+    if indexed != corpus.resolve() and indexed.is_dir():
+        raise IndexStateError(
+            f"The index at {directory} holds the articles of {indexed}. To index {corpus}, give it an index "
+            "of its own: --index NEW_FOLDER"
+        )
 
 
 def _is_exact(store: Store) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _MAX_REASON_CHARS = 160
 
@@ -18,6 +19,15 @@ class ArticleError(ClippingsError):
 
 class IndexStateError(ClippingsError):
     """The index is missing, of another format, damaged, or made with other settings."""
+
+
+class OldIndexError(IndexStateError):
+    """The index is of an earlier format. A build goes over it in place."""
+
+    def __init__(self, message: str, settings: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.settings = settings
+        """What it was made with, as far as the earlier format says."""
 
 
 class IndexBusyError(ClippingsError):

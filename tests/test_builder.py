@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +274,47 @@ def test_other_settings_are_refused_with_the_way_out(asked: dict, said: str, cor
         "index beside it: --index NEW_FOLDER"
     )
     assert counts(build(corpus, index_path, model="all-MiniLM-L6-v2", passage_tokens=160)) == (0, 0, 0, 2, 0)
+
+
+def make_old(index: Path) -> None:
+    """Turn an index into one of an earlier format, as far as anyone can see."""
+    with closing(sqlite3.connect(index / "articles.db")) as connection:
+        connection.execute("UPDATE meta SET value = '2' WHERE key = 'format'")
+        connection.execute("DROP TABLE removals")
+        connection.commit()
+    (index / FOLDER).mkdir()
+    (index / FOLDER / "encoder.json").write_text('{"model": "all-MiniLM-L6-v2", "exported": true}')
+
+
+def test_an_index_of_an_earlier_format_says_what_to_run_and_a_build_goes_over_it(corpus: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    build(corpus, index, passage_tokens=40)
+    make_old(index)
+    with pytest.raises(IndexStateError) as caught:
+        open_index(index)
+    assert str(caught.value) == (
+        f"The index at {index} is of format 2; this version of Clippings reads format 3. "
+        f"Build it again: python -m index build FOLDER --index {index}"
+    )
+    report = build(corpus, index)
+    assert counts(report) == (2, 0, 0, 0, 0)
+    assert report.encoder.startswith("int8 ONNX")
+    library = open_index(index)
+    assert library.follow().store.settings.passage_tokens == 40  # as it was
+    assert retrieve("What did the works cost?", library, k=1)[0].text == "The works cost 3.4 million euros."
+    library.close()
+    assert not (index / FOLDER).exists()
+    assert verify(index).problems == []
+    assert counts(build(corpus, index)) == (0, 0, 0, 2, 0)
+
+
+def test_an_old_index_of_another_folder_is_not_built_over(index_path: Path, corpus: Path, tmp_path: Path) -> None:
+    make_old(index_path)
+    other = write(tmp_path / "other", ferry=FERRY)
+    with pytest.raises(IndexStateError, match=r"holds the articles of .*corpus\. To index .*other, give it an index"):
+        build(other, index_path)
+    with pytest.raises(IndexStateError, match="is of format 2"):
+        open_index(index_path)
 
 
 def test_a_passage_budget_is_kept_with_the_index(corpus: Path, tmp_path: Path) -> None:

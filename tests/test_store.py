@@ -266,8 +266,8 @@ def test_another_format_is_named_with_what_to_do(store: Store, tmp_path: Path) -
     with pytest.raises(IndexStateError) as caught:
         Store.open(index)
     assert str(caught.value) == (
-        f"The index at {index} is of format 99; this version of Clippings reads format 2. "
-        f"Delete {index} and build it again: python -m index build FOLDER --index {index}"
+        f"The index at {index} is of format 99; this version of Clippings reads format 3. "
+        "Update Clippings, or build another index: --index NEW_FOLDER"
     )
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import IndexStateError
+from index.errors import IndexStateError, OldIndexError
 from index.reading.articles import Article
-from index.storage.database import FILE, FORMAT, SCHEMA, Database, rebuild_advice, unreadable
+from index.storage.database import FILE, FORMAT, SCHEMA, Database, unreadable
 from index.storage.rows import (
     ArticleInfo,
     EncodedArticle,
@@ -335,17 +335,16 @@ def _read_settings(connection: sqlite3.Connection, directory: Path) -> Settings:
     try:
         rows = connection.execute("SELECT key, value FROM meta").fetchall()
         meta = {key: json.loads(value) for key, value in rows}
-        found = meta.pop("format")
+        made_in = int(meta.pop("format"))
         meta.pop("generation")
-        settings = Settings(**meta) if found == FORMAT else None
+        if made_in == FORMAT:
+            return Settings(**meta)
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
         raise unreadable(directory, error) from error
-    if settings is None:
-        raise IndexStateError(
-            f"The index at {directory} is of format {found}; this version of Clippings reads format "
-            f"{FORMAT}. {rebuild_advice(directory)}"
-        )
-    return settings
+    which = f"The index at {directory} is of format {made_in}; this version of Clippings reads format {FORMAT}."
+    if made_in > FORMAT:
+        raise IndexStateError(f"{which} Update Clippings, or build another index: --index NEW_FOLDER")
+    raise OldIndexError(f"{which} Build it again: python -m index build FOLDER --index {directory}", meta)
 
 
 def _insert(connection: sqlite3.Connection, encoded: EncodedArticle) -> None:
