@@ -4,7 +4,7 @@ Weights are quantised per channel, activations as they come (dynamic quantisatio
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). The weights use half of
 int8's range, -64 to 64: a processor without VNNI sums the products of two weights and two 8-bit inputs
 in 16 bits, and 2 · 255 · 64 is less than 2¹⁵. So nothing overflows, and no processor cuts off what
-another one adds up.
+another one adds up. ``index.encoding.steady`` makes what is left, the rounding of floats, the same too.
 
 Half of the steps costs precision. More than that comes back by evening out what goes into each layer: a
 few channels are many times as large as the others, and would leave these only a few of the 8-bit steps.
@@ -29,6 +29,7 @@ import numpy as np
 from index.encoding.encoder import open_int8
 from index.encoding.recipe import NETWORK, TOKENIZER, Recipe, sha256, write_recipe
 from index.encoding.sentence_transformer import Original
+from index.encoding.steady import steady
 from index.encoding.windows import PassageText
 from index.errors import ModelError
 
@@ -174,6 +175,7 @@ def write_int8(network: torch.nn.Module, inputs: dict[str, torch.Tensor], output
         outputs: names of what it returns, whose first two dimensions are rows and tokens.
         path: of the ONNX file.
     """
+    import onnx
     import onnxruntime.quantization as quantization
     import torch
 
@@ -193,6 +195,7 @@ def write_int8(network: torch.nn.Module, inputs: dict[str, torch.Tensor], output
         quantization.quantize_dynamic(
             whole, path, weight_type=quantization.QuantType.QInt8, per_channel=True, reduce_range=True
         )
+    onnx.save(steady(onnx.load(path)), path)
 
 
 def _texts() -> list[str]:
