@@ -175,16 +175,16 @@ def test_files_that_cannot_be_read_are_skipped_for_a_reason_and_the_rest_is_buil
 
     assert counts(report) == (4, 0, 0, 0, 7)
     assert {why.partition(": ")[0]: why.partition(": ")[2] for _, why in report.skipped} == {
-        "binary.txt": "this is not text in an encoding that can be told; save it as plain text in UTF-8.",
-        "caf\\udce9.txt": "the file's name is not in UTF-8; give it another.",
+        "binary.txt": "this is not text in a known encoding; save it as plain text in UTF-8.",
+        "caf\\udce9.txt": "the file's name is not in UTF-8; rename the file.",
         "dangling.txt": "the link points to nothing.",
         "empty.txt": "the file is empty; put the article's text in it.",
-        "huge.txt": "50.0 MB is more than an article's 4 MB; split it into one file per article.",
+        "huge.txt": "50.0 MB is more than the limit of 4 MB; split it into one file per article.",
         "pipe.txt": "there is no such file.",
         "title.txt": "there is no text below the title; put the article's text there.",
     }
     assert report.warnings == [
-        ("badday.txt", "first line: '2021-02-30' is no date; write it as YYYY-MM-DD. Kept without a date.")
+        ("badday.txt", "first line: '2021-02-30' is not a date; write it as YYYY-MM-DD. Kept without a date.")
     ]
     assert paths(tmp_path / "index") == ["badday.txt", "bridge.txt", "harvest.txt", "linked.txt"]
     assert verify(tmp_path / "index", vectors=False).problems == []
@@ -364,7 +364,7 @@ def test_a_guessed_encoding_is_noted_and_the_date_kept(index_path: Path, tmp_pat
         "date 2022-05-01 Crêpes at the fair\n\nThe fair sold 90 crêpes. Déjà vu, said the mayor.\n".encode("cp1252")
     )
     report = add(outside, index_path)
-    guess = "it is not UTF-8, and was read as cp1252; save it as UTF-8 if letters are wrong."
+    guess = "it is not UTF-8 and was read as cp1252; save it as UTF-8 if letters are wrong."
     assert (report.added, report.warnings) == (1, [("crêpes.txt", guess)])
     found = retrieve("How many crêpes did the fair sell?", open_index(index_path), k=1)[0]
     assert (found.text, str(found.article.date)) == ("The fair sold 90 crêpes.", "2022-05-01")
@@ -394,7 +394,7 @@ def test_another_article_is_never_overwritten(corpus: Path, index_path: Path, tm
     assert report.skipped == [
         (
             str(out / "bridge.txt"),
-            "bridge.txt: the corpus folder has another article of that name; rename one of the two.",
+            "bridge.txt: the corpus folder has another article with that name; rename one of the two.",
         )
     ]
     assert (corpus / "bridge.txt").read_text() == BRIDGE
@@ -417,11 +417,11 @@ def test_what_is_refused_is_not_left_in_the_folder(corpus: Path, index_path: Pat
     assert counts(report) == (1, 0, 0, 0, 8)
     assert [why for _, why in report.skipped] == [
         "empty.txt: the file is empty; put the article's text in it.",
-        "binary.txt: this is not text in an encoding that can be told; save it as plain text in UTF-8.",
+        "binary.txt: this is not text in a known encoding; save it as plain text in UTF-8.",
         "story.pdf: an article is a .txt or .md file; save it as one.",
         "folder.txt: there is no such file.",
         "none.txt: there is no such file.",
-        "README.md: hidden files and READMEs are no articles; give it another name.",
+        "README.md: hidden files and READMEs are not articles; give it another name.",
         "copy.txt: the same text as bridge.txt, which is in the index; delete one of the two.",
         "ferry2.txt: the same text as ferry.txt, which is in the index; delete one of the two.",
     ]
@@ -496,13 +496,13 @@ def test_a_pasted_text_is_an_article_with_what_was_said_of_it(corpus: Path, inde
 @pytest.mark.parametrize(
     ("text", "date", "said"),
     [
-        ("Text.", "yesterday", "front matter: 'yesterday' is no date; write it as YYYY-MM-DD."),
-        ("Text.", "2022-02-30", "front matter: '2022-02-30' is no date; write it as YYYY-MM-DD."),
+        ("Text.", "yesterday", "front matter: 'yesterday' is not a date; write it as YYYY-MM-DD."),
+        ("Text.", "2022-02-30", "front matter: '2022-02-30' is not a date; write it as YYYY-MM-DD."),
         (" \n", "", "There is no text to add; paste the article's text."),
         (
             "a\x00b",
             "",
-            "The pasted text: this is not text in an encoding that can be told; save it as plain text in UTF-8.",
+            "The pasted text: this is not text in a known encoding; save it as plain text in UTF-8.",
         ),
     ],
 )
@@ -522,7 +522,7 @@ def test_a_pasted_text_that_is_there_already_is_not_kept(corpus: Path, index_pat
     with pytest.raises(ArticleError) as caught:
         add_text("Word. " * 700_000, index_path, title="Too long")
     assert str(caught.value) == (
-        "The pasted text: 4.2 MB is more than an article's 4 MB; split it into one file per article."
+        "The pasted text: 4.2 MB is more than the limit of 4 MB; split it into one file per article."
     )
     assert files_in(corpus) == ["bridge.txt", "harvest.txt"]
 
@@ -686,7 +686,7 @@ def test_what_is_not_an_articles_fault_ends_the_build_and_leaves_no_file(
 
 
 def test_of_each_file_is_said_one_thing(corpus: Path, tmp_path: Path) -> None:
-    remark = "first line: '2021-02-30' is no date; write it as YYYY-MM-DD. Kept without a date."
+    remark = "first line: '2021-02-30' is not a date; write it as YYYY-MM-DD. Kept without a date."
     text = "date 2021-02-30 A day that is none\n\nThe calendar was wrong.\n"
     write(corpus, a=text, b=text, empty="")
     for unchanged in (False, True):

@@ -39,7 +39,7 @@ def test_build_reports_in_one_line_and_notes_on_stderr(
     assert re.fullmatch(rf"encoder: {ENCODER}\n{summary}\n", out)
     assert err == (
         "skipped: empty.txt: the file is empty; put the article's text in it.\n"
-        "note: odd.txt: first line: '2022-02-30' is no date; write it as YYYY-MM-DD. Kept without a date.\n"
+        "note: odd.txt: first line: '2022-02-30' is not a date; write it as YYYY-MM-DD. Kept without a date.\n"
     )
 
     (corpus / "empty.txt").unlink()
