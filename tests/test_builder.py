@@ -250,7 +250,7 @@ def test_another_corpus_needs_an_index_of_its_own(corpus: Path, index_path: Path
     with pytest.raises(IndexStateError) as caught:
         build(other, index_path)
     assert str(caught.value) == (
-        f"The index at {index_path} holds the articles of {corpus}. To index {other}, give it an index of its own: "
+        f"The index at {index_path} holds the articles of {corpus}. To index {other}, build a second index: "
         "--index NEW_FOLDER"
     )
     assert paths(index_path) == ["bridge.txt", "harvest.txt"]
@@ -268,8 +268,8 @@ def test_other_settings_are_refused_with_the_way_out(asked: dict, said: str, cor
     with pytest.raises(IndexStateError) as caught:
         build(corpus, index_path, **asked)
     assert str(caught.value) == (
-        f"The index at {index_path} was made with {said}. Keep what it has by leaving that out, or build another "
-        "index beside it: --index NEW_FOLDER"
+        f"The index at {index_path} was made with {said}. Leave that option out, or build a second "
+        "index: --index NEW_FOLDER"
     )
     assert counts(build(corpus, index_path, model="all-MiniLM-L6-v2", passage_tokens=160)) == (0, 0, 0, 2, 0)
 
@@ -547,7 +547,7 @@ def test_a_name_that_the_index_does_not_hold_is_reported(corpus: Path, index_pat
     (tmp_path / "outside.txt").write_text(FERRY)
     report = remove(["../outside.txt", "nothing.txt", str(corpus / "bridge.txt")], index_path)
     assert report.removed == 0
-    assert report.skipped[0] == ("../outside.txt", "../outside.txt: the index holds no such article.")
+    assert report.skipped[0] == ("../outside.txt", "../outside.txt: the index has no article with this name.")
     assert len(report.skipped) == 3
     assert (tmp_path / "outside.txt").is_file()
     (corpus / "bridge.txt").unlink()
@@ -558,7 +558,7 @@ def test_a_name_that_the_index_does_not_hold_is_reported(corpus: Path, index_pat
 
 STORM = "The storm\n\nThe storm tore off nine roofs. Nobody was hurt.\n"
 TROUBLE = "The trouble\n\nThe gargoyle fell. It hit nobody.\n"
-SAID = "a library fails on this text ({}); leave out what is unusual in it, and add it again."
+SAID = "a library fails on this text ({}); remove what is unusual in it and add it again."
 
 
 class PanicException(BaseException):
@@ -994,6 +994,6 @@ def test_a_folder_that_cannot_be_read_loses_nothing(
 
 
 def test_an_index_in_the_place_of_its_articles_is_refused(corpus: Path) -> None:
-    with pytest.raises(ClippingsError, match="both the articles' folder and their index"):
+    with pytest.raises(ClippingsError, match="both the folder of articles and the index"):
         build(corpus, corpus)
     assert sorted(path.name for path in corpus.iterdir()) == ["bridge.txt", "harvest.txt"]

@@ -101,4 +101,4 @@ def test_measuring_names_the_extra_that_it_takes(
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     files = {"evaluate": ["none.json"], "fit": ["--dev", "none.json"]}
     assert main([command, *files[command]]) == 1
-    assert capsys.readouterr().err == "error: this takes sklearn.metrics. Run: pip install 'clippings[evaluate]'\n"
+    assert capsys.readouterr().err == "error: this needs sklearn.metrics. Run: pip install 'clippings[evaluate]'\n"
