@@ -122,7 +122,7 @@ def _goes_on_after_time(block: str, cut: int) -> bool:
 
 
 def paragraphs(text: str, start: int = 0) -> list[tuple[int, int]]:
-    """Spans of the paragraphs of ``text[start:]``. A blank line ends one, and so does a newline if not from wrapping."""
+    """Spans of the paragraphs of ``text[start:]``: each line is one, except that wrapped lines are joined."""
     spans: list[tuple[int, int]] = []
     blocks: list[tuple[int, int]] = []
     for gap in _BLANK_LINES.finditer(text, start):
