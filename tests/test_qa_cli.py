@@ -91,7 +91,7 @@ def test_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--json", str(squad(tmp_path / "small.json"))]) == 0
     assert json.loads(capsys.readouterr().out)["sentence"]["fused"]["MRR"] == 1.0
     assert main(["evaluate", str(tmp_path / "none.json")]) == 1
-    assert "holds no questions in SQuAD form" in capsys.readouterr().err
+    assert "has no questions in SQuAD form" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "fit"])
