@@ -177,7 +177,7 @@ def _open(path: Path) -> Snapshot:
 
 
 def _snapshot(path: Path, store: Store, dense: Dense, lexical: Lexical, generation: int) -> Snapshot:
-    """A snapshot with a cache of articles of its own. So an article that is removed is not in a later snapshot."""
+    """A snapshot with its own cache of articles, so that a removed article is not in a later snapshot."""
     cached_article = functools.lru_cache(maxsize=_CACHED_ARTICLES)(store.article)
     return Snapshot(path, store, dense, lexical, generation, cached_article)
 

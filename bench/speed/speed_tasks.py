@@ -190,12 +190,12 @@ def adding(index: str) -> dict[str, list[float]]:
         data = "\n\n".join(["date 2024-05-01 Sample sentences", *paragraphs]).encode()
         start = time.perf_counter()
         encode([parse_article(data, "an article")], library.store.settings, library.encoder)
-        encoded = time.perf_counter() - start
+        encoded_s = time.perf_counter() - start
         file = library.corpus / f"added-{number}.txt"
         file.write_bytes(data)
-        returned, found = until_found(word, library, partial(add, [file], index))
+        returned_s, found_s = until_found(word, library, partial(add, [file], index))
         if number:  # the first one also loads what adding needs
-            for name, seconds in zip(figures, (found, returned, encoded), strict=True):
+            for name, seconds in zip(figures, (found_s, returned_s, encoded_s), strict=True):
                 figures[name].append(1000 * seconds)
     return figures
 
@@ -278,27 +278,27 @@ def until_found(word: str, library: Any, change: Callable[[], Any]) -> tuple[flo
     """Seconds until a change returns, and until a thread that searches all the time finds the word."""
     from qa import retrieve
 
-    asking = threading.Event()
-    found: list[float] = []
+    asked_once = threading.Event()
+    found_at: list[float] = []
 
     def ask() -> None:
         begun = time.perf_counter()
-        while not found and time.perf_counter() - begun < GIVE_UP_SECONDS:
+        while not found_at and time.perf_counter() - begun < GIVE_UP_SECONDS:
             hits = retrieve(f"Where is {word}?", library)
             if any(word in hit.text for hit in hits):
-                found.append(time.perf_counter())
-            asking.set()
+                found_at.append(time.perf_counter())
+            asked_once.set()
 
     reader = threading.Thread(target=ask)
     reader.start()
-    asking.wait()
+    asked_once.wait()
     start = time.perf_counter()
     report = change()
     returned = time.perf_counter() - start
     reader.join()
-    if not found or report.sentences != SENTENCES:
+    if not found_at or report.sentences != SENTENCES:
         raise SystemExit(f"The added article was not found, or does not have {SENTENCES} sentences: {report}.")
-    return returned, found[0] - start
+    return returned, found_at[0] - start
 
 
 TASKS: dict[str, Callable[..., Any]] = {

@@ -139,7 +139,7 @@ class TokenEncoder(Encoder):
 
 def open_int8(folder: Path, recipe: Recipe) -> TokenEncoder:
     """Open the encoder whose int8 network is in a folder. Raises ModelError if a file is missing or damaged."""
-    with ThreadPoolExecutor(1) as worker:  # hashing takes as long as loading, so it runs beside it
+    with ThreadPoolExecutor(1) as worker:  # hashing takes as long as loading, so both run at once
         damaged = worker.submit(damaged_files, folder, recipe)
         try:
             tokenizer, forward = read_tokenizer(folder / TOKENIZER), _open_forward(folder / NETWORK)

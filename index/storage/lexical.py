@@ -96,15 +96,15 @@ class Lexical:
         removed_passages: Sequence[tuple[int, int]],
         removed_sentences: Sequence[tuple[int, int]],
         generation: int,
-        anew: bool = False,
+        rebuild: bool = False,
     ) -> None:
         """Add rows and remove id ranges (both ends included), in one commit for each of the two indexes.
 
-        Adding a row again replaces it, so an interrupted update can be repeated. ``anew`` first removes
+        Adding a row again replaces it, so an interrupted update can be repeated. ``rebuild`` first removes
         all rows.
         """
-        self.last_passage = _update(self._passages, passages, removed_passages, self.last_passage, anew)
-        self.last_sentence = _update(self._sentences, sentences, removed_sentences, self.last_sentence, anew)
+        self.last_passage = _update(self._passages, passages, removed_passages, self.last_passage, rebuild)
+        self.last_sentence = _update(self._sentences, sentences, removed_sentences, self.last_sentence, rebuild)
         self.generation = generation
         if self._folder is not None:
             state = {
@@ -171,14 +171,14 @@ def catch_up(lexical: Lexical, store: Store) -> None:
         return
     removed = store.removals_since(lexical.generation)
     # BM25 counts removed rows until tantivy merges them away, so after many removals start from the beginning.
-    anew = not 0 <= lexical.generation < generation or len(removed) > 0.1 * store.counts()[0]
+    rebuild = not 0 <= lexical.generation < generation or len(removed) > 0.1 * store.counts()[0]
     lexical.update(
-        store.passages_after(0 if anew else lexical.last_passage),
-        store.sentences_after(0 if anew else lexical.last_sentence),
+        store.passages_after(0 if rebuild else lexical.last_passage),
+        store.sentences_after(0 if rebuild else lexical.last_sentence),
         [r.passages for r in removed],
         [r.sentences for r in removed],
         generation,
-        anew,
+        rebuild,
     )
 
 
@@ -192,11 +192,11 @@ def _schema() -> tantivy.Schema:
 
 
 def _update(
-    index: tantivy.Index, rows: Iterable[TextRow], removed: Sequence[tuple[int, int]], last: int, anew: bool
+    index: tantivy.Index, rows: Iterable[TextRow], removed: Sequence[tuple[int, int]], last: int, rebuild: bool
 ) -> int:
     """Apply one update to one index. Returns the highest id that the index now has."""
     writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-    if anew:
+    if rebuild:
         writer.delete_all_documents()
         last = 0
     for first, final in removed:
@@ -205,7 +205,7 @@ def _update(
         )
         writer.delete_documents_by_query(query)
     # Of an interrupted update, either nothing or everything was committed. Remove it before repeating the update.
-    if index.searcher().num_docs and not anew:
+    if index.searcher().num_docs and not rebuild:
         query = tantivy.Query.range_query(index.schema, "id", tantivy.FieldType.Unsigned, last + 1, None)
         writer.delete_documents_by_query(query)
     for row in rows:
