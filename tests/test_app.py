@@ -94,7 +94,7 @@ def test_ask_takes_each_question_by_itself(client: Any) -> None:
     said = client.predict(question="And when?", api_name="/ask")
 
     assert said["found"] is False
-    assert "by itself" in said["reason"]
+    assert "on its own" in said["reason"]
 
 
 def test_retrieve_returns_the_nearest_sentences_best_first(client: Any) -> None:
