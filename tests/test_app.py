@@ -94,7 +94,7 @@ def test_ask_takes_each_question_by_itself(client: Any) -> None:
     said = client.predict(question="And when?", api_name="/ask")
 
     assert said["found"] is False
-    assert "by itself" in said["reason"]
+    assert "on its own" in said["reason"]
 
 
 def test_retrieve_returns_the_nearest_sentences_best_first(client: Any) -> None:
@@ -234,7 +234,7 @@ def test_a_port_in_use_is_said_with_the_way_out_and_nothing_else(command: list[s
             [sys.executable, *command, *named], cwd=root, capture_output=True, text=True, timeout=120, check=False
         )
 
-    advice = f"Take another: make chat PORT={port + 1}, or python -m ui --port {port + 1}"
+    advice = f"Use another: make chat PORT={port + 1}, or python -m ui --port {port + 1}"
     assert done.stderr == f"Port {port} on 127.0.0.1 cannot be used. {advice}\n"
     assert (done.returncode, done.stdout) == (1, "")
 
@@ -266,7 +266,7 @@ def test_what_is_no_port_is_said(port: str) -> None:
     done = start(f"--port={port}")
 
     assert done.returncode == 2
-    assert f"{port!r} is no port; take a number from 1 to 65535" in done.stderr
+    assert f"{port!r} is not a port; give a number from 1 to 65535" in done.stderr
 
 
 def test_a_host_that_is_not_ours_is_said(own: Site) -> None:

@@ -132,7 +132,7 @@ def test_a_guessed_encoding_is_said_and_a_short_text_taken_for_western(tmp_path:
     text = "Crepes fair\n\nThe fair sold 90 crêpes. Déjà vu, said the mayor.\n"
     article = parse_article(text.encode("cp1252"), "fair.txt")
     assert article.text == text
-    assert article.warning == "it is not UTF-8, and was read as cp1252; save it as UTF-8 if letters are wrong."
+    assert article.warning == "it is not UTF-8 and was read as cp1252; save it as UTF-8 if letters are wrong."
     assert parse_article(text.encode(), "fair.txt").warning is None
 
 
@@ -160,7 +160,7 @@ def test_refusals_say_what_is_wrong(data: bytes, said: str) -> None:
 def test_a_file_too_large_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "huge.txt"
     path.write_bytes(b"a" * 50_000_000)
-    with pytest.raises(ArticleError, match=r"50\.0 MB is more than an article's 4 MB; split it"):
+    with pytest.raises(ArticleError, match=r"50\.0 MB is more than the limit of 4 MB; split it"):
         read_article(path)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
-NOTES = ["Asked only of articles since 5 March 2023.", "1 article of unknown date left out by the dates you set."]
+NOTES = ["Only articles since 5 March 2023 were searched.", "1 article without a date left out, because you set dates."]
 WHO = "Which night watchman saw flames above the ticket hall?"
 WATCHMAN = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
 CAUSE = "Which chief inspector told reporters that an electric heater is the most likely cause?"
@@ -226,13 +226,13 @@ def test_what_the_articles_do_not_say_is_said_plainly(site: Site, visit: Callabl
     expect(page.locator(".turn .unsaid")).to_contain_text("The articles do not say")
     expect(page.locator(".turn .answer")).to_have_count(0)
     expect(page.locator(".turn h3")).to_have_text("What comes nearest")
-    expect(page.locator("#article")).to_contain_text("Nothing is marked, because nothing answers.")
+    expect(page.locator("#article")).to_contain_text("Nothing is marked, because no sentence answers the question.")
     keep(page, "unanswered-light")
     nearest = page.locator(".turn .clippings .open").first
     nearest.click()
     assert marked(page) == nearest.locator(".quote").inner_text()
     ask(page, "And when?", turn=1)
-    expect(page.locator(".turn").nth(1).locator(".unsaid")).to_contain_text("Each question is taken by itself")
+    expect(page.locator(".turn").nth(1).locator(".unsaid")).to_contain_text("Each question is answered on its own")
 
 
 def test_questions_that_cannot_be_taken_are_refused_and_stay_in_the_box(site: Site, visit: Callable[..., Page]) -> None:

@@ -86,7 +86,7 @@ def answer_of(*clippings: Clipping, found: bool = True, **more: Any) -> Answer:
     given: dict[str, Any] = {"question": "Who rang?", "confidence": 0.9, "reason": "", "undated_excluded": 0} | more
     if not found:
         return Answer(found=False, text="", evidence=(), nearest=tuple(one.hit for one in evidence), **given)
-    return Answer(found=True, text="; ".join(clippings[0].said), evidence=evidence, nearest=(), **given)
+    return Answer(found=True, text="; ".join(clippings[0].answers), evidence=evidence, nearest=(), **given)
 
 
 def test_the_sentence_is_marked_and_the_exact_answer_within_it() -> None:
@@ -299,7 +299,7 @@ def test_not_finding_says_why_and_shows_what_comes_nearest() -> None:
 def test_articles_left_out_for_want_of_a_date_are_mentioned() -> None:
     html = render.turn(answer_of(clipping(article(), SENTENCE), undated_excluded=3))
 
-    assert "3 articles of unknown date left out by the dates you set." in html
+    assert "3 articles without a date left out, because you set dates." in html
 
 
 @pytest.mark.parametrize(

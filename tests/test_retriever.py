@@ -153,7 +153,7 @@ def test_what_is_no_question_and_no_day_is_refused(library: Library) -> None:
 
 
 def test_a_span_of_dates_that_is_none(library: Library) -> None:
-    with pytest.raises(QuestionError, match="since 2022-02-01 and until 2022-01-01; swap"):
+    with pytest.raises(QuestionError, match="since 2022-02-01 is later than until 2022-01-01; swap"):
         retrieve("x", library, since=datetime.date(2022, 2, 1), until=datetime.date(2022, 1, 1))
 
 
