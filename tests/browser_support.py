@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from index import build, open_index
+from index.encoding.encoder import TokenEncoder
 from tests.install_browser import find_browser
+from tests.stored import copy_index
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Dialog, Page
+    from playwright.sync_api import Browser, Dialog, Locator, Page
 
     from index import Library
 
@@ -32,63 +34,19 @@ CHROMIUM_ARGUMENTS = [
     "--no-first-run",
 ]
 
-FIRE = """date 2023-03-04 Fire destroys the ferry terminal at Port Ansel
-source: Harbour Gazette
-
-A fire destroyed the wooden ferry terminal at Port Ansel in the early hours of Saturday, leaving the town \
-without its main link to the outer islands.
-
-Nobody was hurt. Two passengers who had been sleeping in the waiting room got out through a window.
-
-The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade.
-
-Forty firefighters from five towns fought the blaze until noon. The wind drove sparks across the basin, where \
-they set light to nets drying on the quay, but the boats had been towed out in time.
-
-A hall from 1908
-
-The terminal was opened in 1908, in the year of the great herring, and had been painted green ever since. \
-It was the last wooden one on the coast.
-
-“I was born across the street, and I never saw the sky through it before,” said Marta Lindqvist, 81, who \
-watched from her kitchen.
-
-The mayor, Henrik Dahl, said the town would put up a tent on the quay by Monday so that tickets could be sold.
-
-The ferry company expects to resume sailings on Tuesday from the fishing harbour. Islanders were told to \
-bring warm clothes, for there is no shelter there.
-
-Insurers put the damage at 14 million kroner. The council had paid for new sprinklers last autumn, but they \
-were to be fitted in May.
-
-Police do not suspect arson. An electric heater in the ticket hall is the most likely cause, the chief \
-inspector, Agnes Brandt, told reporters.
-
-The oldest of the four ferries, the Skua, lost her paint on one side and nothing else.
-"""
-
-CHEESE = """---
-title: Cheesemakers of the Vell valley win their name back
-date: 2022-11-18
-source: Upland Courier
----
-
-The cheesemakers of the Vell valley have won an eleven-year dispute over the name of their cheese.
-
-A court in the capital ruled on Friday that only cheese ripened in the valley's caves may be called Vellarn. \
-The dairy company Norgold must rename its product within six months.
-
-Vellarn is made from the milk of brown goats and ripens for ninety days on shelves of larch.
-
-“We can sleep again,” said Tomas Ried, who speaks for the twenty-three families that still make it.
-"""
-
-BRIDGE = """The bridge at Low Marsh
-
-Engineers closed the bridge at Low Marsh after a diver found a crack in the second pier.
-
-Drivers must go round by Stanfield, which takes forty minutes. The repair will last until the autumn.
-"""
+ARTICLES = {
+    name: (Path(__file__).parent / "ui" / "articles" / name).read_text(encoding="utf-8")
+    for name in ("fire.txt", "cheese.md", "bridge.txt")
+}
+FIRE, CHEESE, BRIDGE = ARTICLES.values()
+WHO = "Which night watchman saw flames above the ticket hall?"
+WATCHMAN = "The night watchman, Ruben Okafor, saw flames above the ticket hall at 2.15 a.m. and rang the fire brigade."
+CAUSE = "Which chief inspector told reporters that an electric heater is the most likely cause?"
+HEATER = (
+    "An electric heater in the ticket hall is the most likely cause, the chief inspector, Agnes Brandt, told reporters."
+)
+HERON = "Which heron has moved into the fountain?"
+GUSTAV = "A heron named Gustav has moved into the fountain of Low Marsh."
 
 HOSTILE_TITLE = '<img src=x onerror="window.pwned=1"> ${alert(1)} {{constructor}} \u202etxt.exe'
 HOSTILE = f"""---
@@ -105,8 +63,6 @@ The zeppelin landed in <script>window.pwned=4</script> Wurzburg with ${{alert(3)
 A second sentence about the zeppelin says </mark></article><h1 id="owned">broken</h1> nothing more.
 """
 HOSTILE_FILE = "zeppelin' onclick='window.pwned=6' ${alert(4)} {{x}}.txt"
-
-ARTICLES = {"fire.txt": FIRE, "cheese.md": CHEESE, "bridge.txt": BRIDGE}
 
 
 def write_corpus(folder: Path, articles: dict[str, str]) -> Path:
@@ -129,26 +85,55 @@ class Site:
         return self.library.corpus
 
 
-@contextmanager
-def serving(folder: Path, articles: dict[str, str], *, watched: bool = False) -> Iterator[Site]:
-    """The chat over a new library of these articles, on a free port, until the block ends."""
-    from index.watching import watching
-    from ui.app import create_app, serve
+Filled = Callable[[Path, dict[str, str]], "Library"]
+Serving = Callable[..., AbstractContextManager[Site]]
+Visit = Callable[..., "Page"]
 
-    corpus = write_corpus(folder / "corpus", articles)
-    build(corpus, folder / ".index")
-    library = open_index(folder / ".index")
-    app = create_app(library)
-    url = serve(app, port=free_port(), wait=False)
-    try:
-        if watched:
-            with watching(library.corpus, library.path):
+
+@pytest.fixture(scope="session")
+def filled(encoder: TokenEncoder, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """Opens a new library of some articles in a folder; of the same ones one index is built in a run, and copied."""
+    built: dict[tuple[tuple[str, str], ...], Path] = {}
+
+    def fill(folder: Path, articles: dict[str, str]) -> Library:
+        kept = tuple(articles.items())
+        if kept not in built:
+            home = tmp_path_factory.mktemp("filled")
+            build(write_corpus(home / "corpus", articles), home / ".index")
+            built[kept] = home / ".index"
+        write_corpus(folder / "corpus", articles)
+        return open_index(copy_index(built[kept], folder / ".index"))
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def serving(filled: Filled) -> Serving:
+    """Serves the chat over a new library of some articles on a free port, until the block ends."""
+
+    @contextmanager
+    def serve_filled(folder: Path, articles: dict[str, str], *, watched: bool = False) -> Iterator[Site]:
+        from index.watching import watching
+        from ui.app import create_app, serve
+
+        library = filled(folder, articles)
+        app = create_app(library)
+        url = serve(app, port=free_port(), wait=False)
+        try:
+            with watching(library.corpus, library.path) if watched else nullcontext():
                 yield Site(url, library)
-        else:
-            yield Site(url, library)
-    finally:
-        app.close()
-        library.close()
+        finally:
+            app.close()
+            library.close()
+
+    return serve_filled
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, serving: Serving) -> Iterator[Site]:
+    """A chat that is only asked."""
+    with serving(tmp_path_factory.mktemp("site"), ARTICLES) as served:
+        yield served
 
 
 def free_port() -> int:
@@ -182,7 +167,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser) -> Iterator[Visit]:
     """Opens a page, and fails if it ran an error, opened a dialog, or called another host."""
     opened: list[Any] = []
     troubles: list[str] = []
@@ -216,6 +201,13 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert troubles == []
 
 
+def expect(element: Locator) -> Any:
+    """Playwright's, loaded where a browser runs only."""
+    from playwright.sync_api import expect as assertions
+
+    return assertions(element)
+
+
 def ask(page: Page, question: str, *, turn: int = 0) -> None:
     page.locator("#question textarea").fill(question)
     page.locator("#question textarea").press("Enter")
@@ -231,8 +223,6 @@ def keep(page: Page, name: str) -> None:
 
 def marked(page: Page) -> str:
     """The marked sentence, read where it stands, once it has been scrolled to."""
-    from playwright.sync_api import expect
-
     mark = page.locator("#article mark.sentence").first
     expect(mark).to_be_in_viewport()
     return " ".join(page.locator("#article mark.sentence").all_inner_texts())

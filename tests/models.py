@@ -1,16 +1,45 @@
-"""Small models of random weights, kept in a folder as any sentence-transformers model is."""
+"""What encoders and readers are tested with: passages, and small models of random weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from index.encoding.sentence_transformer import packaged_model
+from index.encoding.windows import PassageText
 
+LEAD = "The stone bridge over the Lim reopened to traffic on Friday."
+COST = "The works cost 3.4 million euros, said the mayor, Ana Vukić."
+FLOOD = "Floods had washed away the middle pier in November 2020."
+
+
+def passage(*sentences: str) -> PassageText:
+    """A passage of these sentences, with a space between each two."""
+    spans, at = [], 0
+    for sentence in sentences:
+        spans.append((at, at + len(sentence)))
+        at += len(sentence) + 1
+    return PassageText(" ".join(sentences), tuple(spans))
+
+
+MAYOR = "Engineers replaced 212 of its\nblocks, the mayor, Ana Vukić, said."
+QUESTIONS = {
+    "Who is the mayor?": MAYOR,
+    "What did the works cost?": "The works cost 3.4 million euros.",
+    "When was the pier washed away?": (
+        "Floods in November 2020 had washed away the middle pier, and lorries were sent over the mountain road instead."
+    ),
+    "How many farms were hit by the frost?": "About 600 farms are hit.",
+    "How large a crop is expected?": (
+        "The cooperative’s head, Petar Ilić, expects a crop of 9,000 tonnes instead of the usual 25,000."
+    ),
+    "Does insurance cover hail and frost?": "Insurance covers hail but not frost.",
+}
+SmallModel = Callable[..., str]
 PROMPTS = {"query": "query: ", "document": "a passage of news: "}
 
 
-def small_model(
+def make_model(
     folder: Path,
     pooling: str = "mean",
     prompts: Mapping[str, str] | None = None,
@@ -51,3 +80,8 @@ def small_model(
     )
     model.save(str(folder / "model"))
     return str(folder / "model")
+
+
+def inside(folder: Path) -> list[str]:
+    """Names of all that is in a folder, hidden ones too."""
+    return sorted(path.name for path in folder.iterdir())

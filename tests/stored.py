@@ -1,8 +1,11 @@
-"""A store without a model: articles whose vectors the test makes up, one axis for each thing spoken of."""
+"""Stores without a model, of vectors that the test makes up, one axis for each thing spoken of; copies of indexes."""
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +41,18 @@ def with_vectors(article: Article, vector: np.ndarray, per_passage: int = 2) -> 
     passages = [Passage(group[0].start, group[-1].end, tuple(group)) for group in groups]
     row = np.asarray(vector, np.float32)
     return EncodedArticle(article, passages, np.stack([row] * len(passages)), np.stack([row] * len(sentences)))
+
+
+def copy_index(built: Path, to: Path) -> Path:
+    """A copy of an index, which may be open but not changing; its corpus is found beside the copy as it was before."""
+    return Path(shutil.copytree(built, to, ignore=shutil.ignore_patterns("*.db-*", "*.lock")))
+
+
+def execute(path: Path, statement: str, *values: object) -> None:
+    """Change rows of an SQLite file behind everybody's back; at least one."""
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute(statement, values).rowcount > 0
+        connection.commit()
 
 
 def new_store(folder: Path) -> Store:

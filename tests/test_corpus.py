@@ -8,7 +8,7 @@ import pytest
 
 from index.reading.articles import Article, read_article
 from index.reading.files import scan
-from tests.conftest import ROOT
+from tests.running import ROOT
 
 CORPUS = ROOT / "corpus"
 ARTICLES = [read_article(CORPUS / name, name) for name in scan(CORPUS)]

@@ -6,7 +6,6 @@ import ast
 import os
 import re
 import subprocess
-import sys
 import tomllib
 from fnmatch import fnmatch
 from functools import cache
@@ -15,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import write
+from tests.running import ROOT, python
 
-HOUSE = Path(__file__).parent.parent
 PACKAGES = ("index", "qa", "ui")
-MODULES = [path for package in PACKAGES for path in sorted((HOUSE / package).rglob("*.py"))]
+MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 FORBIDDEN = {"index": {"qa", "ui"}, "qa": {"ui"}, "ui": set[str]()}
 """Imports flow ui → qa → index, never back."""
 ONLY_THERE = {
@@ -46,7 +45,7 @@ HOME_FOLDERS = r"(?<![\w.~-])/(?:" + "|".join(("home", "Users", "root")) + r")/\
 
 
 def house_path(path: Path) -> str:
-    return path.relative_to(HOUSE).as_posix()
+    return path.relative_to(ROOT).as_posix()
 
 
 def tops(path: Path) -> set[str]:
@@ -65,13 +64,13 @@ def files_of_the_house() -> list[Path]:
     """Every file that git keeps or would keep."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=HOUSE,
+        cwd=ROOT,
         capture_output=True,
         check=False,
     )
     if listed.returncode:
         pytest.skip("not a git checkout: no telling which files belong to the project")
-    paths = (HOUSE / name for name in listed.stdout.decode().split("\0") if name)
+    paths = (ROOT / name for name in listed.stdout.decode().split("\0") if name)
     return [path for path in paths if path.is_file()]
 
 
@@ -91,9 +90,7 @@ def test_each_engine_is_imported_in_its_own_place_only(library: str) -> None:
 def loaded_by(probe: str, *arguments: str) -> set[str]:
     """The top-level modules that are loaded in a new process once it has run the probe."""
     code = f"{probe}\nimport sys\nprint('\\nLoaded:', *{{name.partition('.')[0] for name in sys.modules}})"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=HOUSE, capture_output=True, text=True, check=False
-    )
+    done = python("-c", code, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     _, _, names = done.stdout.rpartition("\nLoaded:")
     assert "sys" in names.split()
@@ -122,7 +119,6 @@ assert retrieve(sys.argv[2], library)[0].text == answer(sys.argv[2], library).ev
 COST = ("What did the works cost?", "The works cost 3.4 million euros.")
 
 
-@pytest.mark.model
 def test_asking_loads_nothing_that_only_building_and_the_chat_need(index_path: Path) -> None:
     asking = {"faiss", "onnxruntime", "tantivy", "tokenizers"}
     for found in (
@@ -141,7 +137,6 @@ assert (report.added, report.skipped) == (1, [])
 """
 
 
-@pytest.mark.model
 def test_adding_an_article_loads_nothing_that_only_models_need(index_path: Path, tmp_path: Path) -> None:
     ferry = write(tmp_path / "out", ferry="The ferry\n\nThe ferry Skua sank off Port Ansel.\n") / "ferry.txt"
     found = loaded_by(ADDING, str(index_path), str(ferry))
@@ -153,17 +148,17 @@ def test_an_exported_function_shares_its_name_with_no_module() -> None:
     for package in PACKAGES:
         exported = [
             element.value
-            for node in ast.walk(ast.parse((HOUSE / package / "__init__.py").read_bytes()))
+            for node in ast.walk(ast.parse((ROOT / package / "__init__.py").read_bytes()))
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
             for element in ast.walk(node.value)
             if isinstance(element, ast.Constant)
         ]
         assert exported, f"{package}/__init__.py says in __all__ what it exports"
-        assert {path.stem for path in (HOUSE / package).glob("*.py")}.isdisjoint(exported)
+        assert {path.stem for path in (ROOT / package).glob("*.py")}.isdisjoint(exported)
 
 
 def test_every_module_says_in_its_docstring_what_it_is_for() -> None:
-    others = [path for folder in ("tests", "bench") for path in sorted((HOUSE / folder).rglob("*.py"))]
+    others = [path for folder in ("tests", "bench") for path in sorted((ROOT / folder).rglob("*.py"))]
     silent = [
         house_path(path)
         for path in MODULES + others
@@ -183,7 +178,7 @@ def test_no_file_names_a_package_registry_or_a_home_folder() -> None:
 
 
 def test_the_package_files_are_those_that_pyproject_names() -> None:
-    named = tomllib.loads((HOUSE / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
     patterns = {f"{package.replace('.', '/')}/{name}" for package, names in named.items() for name in names}
     here = [
         house_path(path)
@@ -202,13 +197,13 @@ def test_every_folder_of_modules_is_a_package_of_at_most_a_dozen() -> None:
 
 
 def test_constraints_pin_every_dependency_exactly() -> None:
-    lines = (HOUSE / "constraints.txt").read_text("utf-8").splitlines()
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
     exact = re.compile(r"([A-Za-z0-9._-]+)==[0-9][0-9a-z.]*(?:; [\w\s.<>='\"]+)?")
     assert [pin for pin in pins if not exact.fullmatch(pin)] == []
     assert pins[0].startswith("torch==")
 
-    project = tomllib.loads((HOUSE / "pyproject.toml").read_text("utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     wanted = [
         *project["dependencies"],
         *(text for extra in project["optional-dependencies"].values() for text in extra),
@@ -224,7 +219,7 @@ def test_constraints_pin_every_dependency_exactly() -> None:
 def test_what_make_runs_from_nothing_is_sound_shell(target: str, wanted: str, tmp_path: Path) -> None:
     planned = subprocess.run(
         ["make", "--dry-run", f"VENV={tmp_path / 'none'}", target],
-        cwd=HOUSE,
+        cwd=ROOT,
         env={key: value for key, value in os.environ.items() if not key.startswith("MAKE")},
         capture_output=True,
         text=True,

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from index.encoding.encoder import TokenEncoder
+from tests.running import ROOT, python
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -28,7 +30,7 @@ def commands(start: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def desk(tmp_path_factory: pytest.TempPathFactory, encoder: TokenEncoder) -> Path:
     """A folder as a user has it: the articles, and nothing built yet."""
     folder = tmp_path_factory.mktemp("desk")
     shutil.copytree(ROOT / "corpus", folder / "corpus")
@@ -36,15 +38,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return python(*arguments, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def test_the_python_runs_and_prints_what_its_comments_say(desk: Path) -> None:

@@ -17,8 +17,10 @@ from index.encoding.loading import SHIPPED, load_encoder
 from index.encoding.recipe import NETWORK
 from index.encoding.sentence_transformer import Original
 from index.encoding.windows import PassageText
-from qa import reader
-from tests.conftest import BRIDGE, HARVEST, ROOT
+from qa.reader import NETWORK as READER
+from qa.reader import Reader, load_reader
+from tests.conftest import BRIDGE, HARVEST
+from tests.running import ROOT
 
 GOLDEN = Path(__file__).with_name("golden.json")
 QUESTIONS = (
@@ -48,9 +50,9 @@ def vectors(encoder: TokenEncoder) -> dict[str, Any]:
     }
 
 
-def readings() -> list[Any]:
+def readings(reader: Reader) -> list[Any]:
     """Of each question in each passage and sentence: where the best span stands, and its score."""
-    found = [reader.load_reader().read(question, passages()) for question in QUESTIONS]
+    found = [reader.read(question, passages()) for question in QUESTIONS]
     return [[*one.spans[0], one.score] for windows in found for window in windows for one in window]
 
 
@@ -60,14 +62,14 @@ def test_the_encoder_gives_the_golden_vectors(encoder: TokenEncoder) -> None:
         np.testing.assert_allclose(rows, golden[name], atol=TOLERANCE, rtol=0)
 
 
-def test_the_reader_gives_the_golden_spans_and_scores() -> None:
+def test_the_reader_gives_the_golden_spans_and_scores(reader: Reader) -> None:
     golden = np.array(json.loads(GOLDEN.read_text(encoding="utf-8"))["readings"])
-    found = np.array(readings())
+    found = np.array(readings(reader))
     assert found[:, :2].tolist() == golden[:, :2].tolist()
     np.testing.assert_allclose(found[:, 2], golden[:, 2], atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize("path", [SHIPPED / NETWORK, ROOT / "qa" / reader.NETWORK], ids=["encoder", "reader"])
+@pytest.mark.parametrize("path", [SHIPPED / NETWORK, ROOT / "qa" / READER], ids=["encoder", "reader"])
 def test_no_kernel_can_overflow(path: Path) -> None:
     """Of two products of a weight and an 8-bit input, the sum fits 16 bits: that is what AVX2 without VNNI adds in."""
     import onnx
@@ -103,4 +105,6 @@ if __name__ == "__main__":
     encoder = load_encoder(SHIPPED)
     assert isinstance(encoder, TokenEncoder)
     kept = {name: np.round(rows, 6).tolist() for name, rows in vectors(encoder).items()}
-    GOLDEN.write_text(json.dumps({**kept, "readings": [[*row[:2], round(row[2], 5)] for row in readings()]}) + "\n")
+    GOLDEN.write_text(
+        json.dumps({**kept, "readings": [[*row[:2], round(row[2], 5)] for row in readings(load_reader())]}) + "\n"
+    )
