@@ -16,7 +16,7 @@ from index.errors import ClippingsError
 from ui import render, shelf
 from ui.api import endpoints
 from ui.desk import Desk
-from ui.shelf import Examples
+from ui.examples import Examples
 
 if TYPE_CHECKING:
     from index.library import Library

@@ -185,7 +185,7 @@ def prepare(index: Path, units: Path, files: Sequence[Path]) -> tuple[dict[str, 
     from index.encoding.recipe import read_recipe
     from index.encoding.sentence_transformer import packaged_model
     from qa.measuring.datasets import read_questions
-    from ui.shelf import read_samples
+    from ui.examples import read_samples
 
     library = open_index(index)
     counts = {"articles": library.store.counts()[0], "sentences": len(sentences(library, units))}

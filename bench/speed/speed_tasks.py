@@ -39,7 +39,7 @@ def prepare(index: str, texts_file: str, questions_file: str, *squad_files: str)
     """Write the texts of an index's passages, and ``CALLS`` questions to ask: evenly spread, or repeated."""
     from index.storage.store import Store
     from qa.measuring.datasets import read_questions
-    from ui.shelf import read_samples
+    from ui.examples import read_samples
 
     texts = [row.text for row in Store.open(Path(index)).passages_after(0)]
     questions = [qa["question"] for file in squad_files for entry in read_questions(Path(file)) for qa in entry["qas"]]

@@ -8,12 +8,9 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from index.errors import ClippingsError
-
-if TYPE_CHECKING:
-    pass
 
 
 def evaluate_command(words: Sequence[str]) -> int:

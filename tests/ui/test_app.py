@@ -175,7 +175,7 @@ def test_nothing_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 BUSY = """
 import sys, threading
-import ui.app, ui.shelf
+import ui.app, ui.examples
 from qa import answer
 from ui.__main__ import main
 
@@ -192,7 +192,7 @@ def serve(*values, **named):
     begun.wait()  # the examples are being checked when the port turns out to be taken
     return real(*values, **named)
 
-ui.shelf.answered = answered
+ui.examples.answered = answered
 ui.app.serve = serve
 sys.exit(main())
 """

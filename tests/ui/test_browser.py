@@ -24,7 +24,7 @@ from tests.browser_support import (
     keep,
     marked,
 )
-from ui.shelf import Sample
+from ui.examples import Sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -224,7 +224,7 @@ def test_answers_can_be_narrowed_by_date_and_source(site: Site, visit: Visit) ->
 def test_an_example_is_asked_as_narrowly_as_the_page_shows(
     tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch, serving: Serving
 ) -> None:
-    monkeypatch.setattr("ui.shelf.read_samples", lambda: [Sample(WHO, "fire.txt", "Ruben Okafor")])
+    monkeypatch.setattr("ui.examples.read_samples", lambda: [Sample(WHO, "fire.txt", "Ruben Okafor")])
     with serving(tmp_path, ARTICLES) as served:
         page = visit(served)
         page.locator("#filters > .label-wrap").click()
