@@ -1,6 +1,6 @@
-"""Draw how far confidences can be trusted: python bench/plot_reliability.py IN.json … --out OUT.svg (or .png).
+"""Draw the reliability of confidences: python bench/plot_reliability.py IN.json … --out OUT.svg (or .png).
 
-The inputs are what ``python -m qa evaluate --json`` prints: an object a line, whose "file" and "reliability" are read.
+The inputs are the output of ``python -m qa evaluate --json``: one object per line, with "file" and "reliability".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SERIES = (("#9b2423", "o"), ("#2f5d8a", "s"), ("#6b7f2a", "^"), ("#b7791f", "D"), ("#5b4a8a", "v"), ("#24211d", "X"))
-"""Colour and marker of each line; told apart without colour too."""
+"""Colour and marker of each line. The markers differ too, for readers who cannot see the colours."""
 FLOOR, INK, PAPER = "#a8a29a", "#24211d", "#ffffff"
 
 Curve = tuple[str, list[dict[str, float]]]
@@ -22,10 +22,10 @@ Curve = tuple[str, list[dict[str, float]]]
 
 
 def read_curves(paths: Sequence[Path]) -> list[Curve]:
-    """The bins of every file that was measured; where two inputs measure one file, its label names the input too.
+    """The bins of every measured file. If two inputs measure the same file, the label names the input too.
 
     Raises:
-        ValueError: an input holds a line of another form, or all together hold nothing to draw.
+        ValueError: a line of an input has another form, or there is nothing to draw.
     """
     rows: list[tuple[str, str, list[dict[str, float]]]] = []
     for path in paths:
@@ -46,12 +46,12 @@ def read_curves(paths: Sequence[Path]) -> list[Curve]:
 
 
 def draw(curves: Sequence[Curve], out: Path) -> None:
-    """Above, the share right by confidence, which the diagonal would be if all could be trusted; below, the counts."""
+    """Draw the share right by confidence, and the counts below it. Perfect confidences would be on the diagonal."""
     import matplotlib as mpl  # late: only drawing needs it, and it may be missing
     from matplotlib.figure import Figure
 
     with mpl.rc_context():
-        mpl.rcdefaults()  # and nobody's own settings, with the font that comes with matplotlib: one picture everywhere
+        mpl.rcdefaults()  # no user settings, and matplotlib's own font, so that the picture is the same everywhere
         mpl.rcParams.update({"font.family": "DejaVu Sans", "font.size": 8, "text.color": INK, "axes.labelcolor": INK})
         mpl.rcParams.update({"savefig.facecolor": PAPER, "svg.fonttype": "path", "svg.hashsalt": "clippings"})
         figure = Figure(figsize=(4.2, 5.2), layout="constrained")
@@ -59,12 +59,12 @@ def draw(curves: Sequence[Curve], out: Path) -> None:
         above.plot((0, 1), (0, 1), color=FLOOR, lw=0.8, ls="--", label="as sure as right")
         for at, (label, bins) in enumerate(curves):
             colour, marker = SERIES[at % len(SERIES)]
-            counts = [one["count"] for one in bins]
+            counts = [row["count"] for row in bins]
             label = f"{label}, {sum(counts):,} questions"
-            sure, right = [one["confidence"] for one in bins], [one["right"] for one in bins]
-            above.plot(sure, right, color=colour, marker=marker, ms=4, lw=1.2, clip_on=False, label=label)
-            widths = [(one["high"] - one["low"]) / len(curves) for one in bins]
-            lefts = [one["low"] + at * width for one, width in zip(bins, widths, strict=True)]
+            confidences, right = [row["confidence"] for row in bins], [row["right"] for row in bins]
+            above.plot(confidences, right, color=colour, marker=marker, ms=4, lw=1.2, clip_on=False, label=label)
+            widths = [(row["high"] - row["low"]) / len(curves) for row in bins]
+            lefts = [row["low"] + at * width for row, width in zip(bins, widths, strict=True)]
             below.bar(lefts, counts, widths, align="edge", color=colour, edgecolor=PAPER)
         above.set(xlim=(0, 1), ylim=(0, 1), ylabel="Share right")
         above.legend(loc="upper left", frameon=False)
@@ -76,12 +76,12 @@ def draw(curves: Sequence[Curve], out: Path) -> None:
 
 
 def _metadata(out: Path) -> dict[str, Any] | None:
-    """No date in an SVG, so that the same figures give the same file."""
+    """Metadata without a date for an SVG, so that the same figures give the same file."""
     return {"Date": None} if out.suffix == ".svg" else None
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Read the inputs and draw; a failure is said in one line."""
+    """Read the inputs and draw. A failure is printed on one line."""
     parser = argparse.ArgumentParser(
         prog="bench/plot_reliability.py", description="Draw how often answers of a given confidence are right."
     )
@@ -91,7 +91,7 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         draw(read_curves(options.inputs), options.out)
     except ImportError:
-        sys.exit("Drawing takes matplotlib. Run: pip install matplotlib")
+        sys.exit("Drawing needs matplotlib. Run: pip install matplotlib")
     except (OSError, ValueError) as error:
         sys.exit(str(error))
 

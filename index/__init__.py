@@ -1,4 +1,4 @@
-"""Articles in, searchable passages out."""
+"""The index: builds it from articles, opens it, checks it and exports it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: whoever opens an index should not wait for what only building needs."""
+    """Import on first use: opening an index should not wait for modules that only building needs."""
     if name not in _HOMES:
         raise AttributeError(f"module 'index' has no attribute {name!r}")
     from importlib import import_module

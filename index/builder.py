@@ -1,7 +1,7 @@
-"""Building an index from a folder of articles, and keeping the two the same.
+"""Build an index from a folder of articles, and keep it up to date.
 
-Articles are read, split and encoded in batches, and each batch is one transaction: whatever stops a
-build, the index holds whole articles only and the next build goes on from there.
+Articles are read, split and encoded in batches. Each batch is one transaction, so an interrupted build
+leaves only whole articles in the index, and the next build continues from there.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 
 from index.encoding.encoder import Encoder
 from index.encoding.loading import encoder_folder, index_encoder, provide_encoder
-from index.encoding.recipe import DEFAULT_MODEL, read_recipe
+from index.encoding.recipe import DEFAULT_MODEL, FOLDER, read_recipe
 from index.encoding.windows import PassageText
-from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError, blamed_on
+from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError, OldIndexError, blamed_on
 from index.reading import files
 from index.reading.articles import UNDATED, Article, parse_article, read_article
 from index.reading.passages import PASSAGE_TOKENS, split
@@ -32,10 +32,10 @@ from index.storage.store import Store
 
 MIN_PASSAGE_TOKENS = 16
 _BATCH_CHARS = 400_000
-"""Text of one transaction: some seconds of work, and enough passages to fill the model's batches."""
+"""Characters of text in one transaction: a few seconds of work, and enough to fill the model's batches."""
 
 Progress = Callable[[int, int, str], None]
-"""Called with how many articles are done, how many there are, and the path of the one just done."""
+"""Called with the number of articles done, the total, and the path of the last one."""
 
 PathLike = str | os.PathLike[str]
 
@@ -49,16 +49,16 @@ class BuildReport:
     removed: int = 0
     unchanged: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    """Path and reason of each file that is not in the index because of what it is."""
+    """Path and reason of each file that could not be indexed or removed."""
     warnings: list[tuple[str, str]] = field(default_factory=list)
-    """Path and remark of each file that is in the index although something in it was not understood."""
+    """Path and warning of each indexed file with something that could not be read, such as its date."""
     paths: list[str] = field(default_factory=list)
     """The articles that were added or changed."""
     passages: int = 0
     sentences: int = 0
     """How many passages and sentences were encoded."""
     encoder: str = ""
-    """What encodes, in words, if the index was made just now."""
+    """A description of the encoder, if the index is new."""
 
     def __str__(self) -> str:
         counts = [("added", self.added), ("changed", self.changed), ("removed", self.removed)]
@@ -83,19 +83,19 @@ def build(
     reported.
 
     Args:
-        corpus: folder of ``.txt`` and ``.md`` files, searched with its subfolders. Hidden files and
-            READMEs are left out.
+        corpus: folder of ``.txt`` and ``.md`` files, including its subfolders. Hidden files and READMEs
+            are left out.
         index: the index directory, made if it is missing.
-        model: a sentence-transformers model, by hub name or folder; kept in the index.
-        encoding: ``clippings`` or one of tiktoken's named encodings, for the passage budget; kept.
-        passage_tokens: the budget of a passage in tokens of that encoding; kept.
-        exact: whether sentence-transformers itself shall encode, and not an int8 encoder made from the model, which is
-            several times as fast; where that cannot be made, it does so anyway. Kept in the index.
-        progress: told of every article done.
+        model: a sentence-transformers model, by hub name or folder. Stored in the index.
+        encoding: ``clippings`` or one of tiktoken's encodings, to count the tokens of passages. Stored.
+        passage_tokens: the most tokens in a passage, in that encoding. Stored.
+        exact: whether to encode with sentence-transformers itself. Otherwise an int8 encoder is made from
+            the model, which is several times faster. If that fails, sentence-transformers encodes. Stored.
+        progress: called after every article.
         wait: seconds to wait for another process that is writing.
 
     Raises:
-        IndexStateError: the index was made with other settings or of another folder.
+        IndexStateError: the index was made with other settings or from another folder.
         IndexBusyError: another process is writing.
         ClippingsError: the folder does not exist, or the model cannot be loaded.
     """
@@ -103,14 +103,14 @@ def build(
     if not corpus.is_dir():
         raise ClippingsError(f"There is no folder {corpus}. Name the folder that holds your articles.")
     if directory.resolve() == corpus.resolve():
-        raise ClippingsError(f"{corpus} cannot be both the articles' folder and their index; name another --index.")
-    new = not (directory / FILE).is_file()
+        raise ClippingsError(f"{corpus} cannot be both the folder of articles and the index; choose another --index.")
     with _locked(
         directory, wait, lambda: _open_or_create(directory, corpus, model, encoding, passage_tokens, exact)
     ) as store:
+        new = not store.generation
         report = _Build(store, progress).folder(corpus)
         if new:
-            with suppress(ModelError):  # it could not be placed in the index, and is used from where it was made
+            with suppress(ModelError):  # the encoder is not in the index, because it could not be copied there
                 report.encoder = str(read_recipe(encoder_folder(directory, store.settings.model_hash)))
         return report
 
@@ -124,11 +124,11 @@ def index_articles(
     progress: Progress | None = None,
     wait: float = WAIT_SECONDS,
 ) -> BuildReport:
-    """Put articles into an index that have been read already; it is made if it is missing.
+    """Put articles that have been read already into an index. The index is made if it is missing.
 
     Args:
-        articles: each with a path of its own. Their files are not looked for.
-        corpus: the folder that the index names as theirs.
+        articles: each with a different path. Their files are not read.
+        corpus: the folder to record as their corpus folder.
         index, exact, progress, wait: as for ``build``.
     """
     directory = Path(index)
@@ -143,27 +143,27 @@ def add(
     progress: Progress | None = None,
     wait: float = WAIT_SECONDS,
 ) -> BuildReport:
-    """Add an article file, or several, to an index, without looking at the rest of its corpus.
+    """Add one or more article files to an index, without looking at the rest of its corpus.
 
-    A file from outside the corpus folder is copied into it first, so that folder and index hold the
-    same; one that cannot be read, or whose text is there already, is not kept but reported in
-    ``skipped``. A file of the folder that the index holds already is read again.
+    A file from outside the corpus folder is first copied into it, so that folder and index agree. A file
+    that cannot be read, or whose text is in the index already, is not kept: ``skipped`` reports it.
+    A file of the corpus folder that is in the index already is read again.
     """
     directory = Path(index)
     copies: list[Article] = []
     with _opened(directory, wait) as store, _kept_if_indexed(copies, store):
-        placed: dict[str, Article | str] = {}
+        items: dict[str, Article | str] = {}
         refused = []
         for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
             try:
-                one = files.place(path, store.corpus)
+                placed_file = files.place(path, store.corpus)
             except ArticleError as error:
                 refused.append((str(path), str(error)))
                 continue
-            placed.setdefault(one.name, one.article or one.name)
-            if one.article and one.copied:
-                copies.append(one.article)
-        report = _Build(store, progress).run(list(placed.values()))
+            items.setdefault(placed_file.name, placed_file.article or placed_file.name)
+            if placed_file.article and placed_file.copied:
+                copies.append(placed_file.article)
+        report = _Build(store, progress).run(list(items.values()))
         report.skipped[:0] = refused
         return report
 
@@ -177,10 +177,10 @@ def add_text(
     source: str = "",
     wait: float = WAIT_SECONDS,
 ) -> BuildReport:
-    """Write a pasted article into the corpus folder and add it. ``date`` is written as YYYY-MM-DD.
+    """Write a pasted article into the corpus folder and add it. ``date`` is in the form YYYY-MM-DD.
 
     Raises:
-        ArticleError: there is no text, it is too long, or the date is not one.
+        ArticleError: there is no text, it is too long, or ``date`` is not a date.
     """
     data = files.compose(text, title, date, source)
     article = parse_article(data, "The pasted text")
@@ -195,40 +195,40 @@ def add_text(
 
 
 def remove(names: str | Iterable[str], index: PathLike, *, wait: float = WAIT_SECONDS) -> BuildReport:
-    """Remove articles by their paths, or one by its path: each file moves to ``.trash`` in the corpus folder.
+    """Remove one or more articles by path. Each file moves to ``.trash`` in the corpus folder.
 
-    A name that the index does not hold is reported in ``skipped``.
+    A name that is not in the index is reported in ``skipped``.
     """
     directory = Path(index)
     with _opened(directory, wait) as store:
         report = BuildReport()
         names = list(dict.fromkeys([names] if isinstance(names, str) else names))
         known = store.known(names)
-        gone = []
+        ids = []
         for name in names:
             if name in known:
                 files.trash(store.corpus, name)
-                gone.append(known[name][0])
+                ids.append(known[name][0])
             else:
-                report.skipped.append((name, f"{name}: the index holds no such article."))
-        if gone:
-            store.apply([], gone)
+                report.skipped.append((name, f"{name}: the index has no article with this name."))
+        if ids:
+            store.apply([], ids)
             catch_up(Lexical(directory / "lexical"), store)
-        report.removed = len(gone)
+        report.removed = len(ids)
         return report
 
 
 @contextmanager
 def _opened(directory: Path, wait: float) -> Iterator[Store]:
-    """An existing index, locked for one change and folded into its file afterwards."""
-    Store.open(directory).close()  # so that a wrong name makes no folder
+    """An existing index, locked for one change and checkpointed afterwards."""
+    Store.open(directory).close()  # fails before the lock would create a folder with a wrong name
     with _locked(directory, wait, lambda: Store.open(directory)) as store:
         yield store
 
 
 @contextmanager
 def _locked(directory: Path, wait: float, open_store: Callable[[], Store]) -> Iterator[Store]:
-    """A store that nobody else changes, folded into its file afterwards."""
+    """A store that nobody else changes, checkpointed afterwards."""
     with BuildLock(directory, wait):
         store = open_store()
         try:
@@ -241,9 +241,9 @@ def _locked(directory: Path, wait: float, open_store: Callable[[], Store]) -> It
 
 @contextmanager
 def _kept_if_indexed(copies: Sequence[Article], store: Store) -> Iterator[None]:
-    """Take files out of the corpus folder again that the index did not take, whatever the reason.
+    """Delete copies from the corpus folder that did not get into the index, for any reason.
 
-    Nobody would find them again, and every later build would try them.
+    Nobody would notice them there, and every later build would try them again.
     """
     try:
         yield
@@ -255,7 +255,7 @@ def _kept_if_indexed(copies: Sequence[Article], store: Store) -> Iterator[None]:
 
 
 class _Build:
-    """One run over articles: reads, compares with what is stored, encodes what differs, commits by batches."""
+    """One run over articles: reads them, compares them with the store, encodes what differs, commits in batches."""
 
     def __init__(self, store: Store, progress: Progress | None) -> None:
         self._store = store
@@ -272,19 +272,19 @@ class _Build:
         return index_encoder(self._store.directory, settings.model, settings.model_hash)
 
     def folder(self, corpus: Path) -> BuildReport:
-        """Make the index hold the folder's articles and no others."""
+        """Make the index hold exactly the folder's articles."""
         names = files.scan(corpus)
         self._known = self._store.known()
         present = set(names)
-        gone = [id_ for path, (id_, _) in self._known.items() if path not in present]
-        if gone:  # first, so that a file that was renamed is not taken for a copy of itself
-            self._store.apply([], gone)
-            self._report.removed += len(gone)
+        missing = [id_ for path, (id_, _) in self._known.items() if path not in present]
+        if missing:  # first, so that a renamed file does not count as a copy of itself
+            self._store.apply([], missing)
+            self._report.removed += len(missing)
             self._known = self._store.known()
         return self._run(names)
 
     def run(self, items: Sequence[str | Article]) -> BuildReport:
-        """Bring files of the corpus folder up to date in the index, given by name or as what was read of them."""
+        """Bring some files of the corpus folder up to date in the index, given by name or as articles."""
         self._known = self._store.known(map(_name, items))
         return self._run(items)
 
@@ -302,7 +302,7 @@ class _Build:
         for item in items:
             article = self._to_encode(item, texts)
             if article is None:
-                self._tell(_name(item))
+                self._report_progress(_name(item))
                 continue
             batch.append(article)
             texts[article.text] = article.path
@@ -314,7 +314,7 @@ class _Build:
             yield batch
 
     def _to_encode(self, item: str | Article, batch_texts: dict[str, str]) -> Article | None:
-        """The article if it is to be encoded; None if it is unchanged, or skipped for a reason."""
+        """The article if it has to be encoded; None if it is unchanged or skipped."""
         name = _name(item)
         try:
             article = read_article(self._corpus / item, item) if isinstance(item, str) else item
@@ -325,22 +325,22 @@ class _Build:
             self._report.unchanged += 1
             self._warn(article)
             return None
-        same = [path for path in self._store.same_text(article) if path != name and self._still_says(path, article)]
+        same = [path for path in self._store.same_text(article) if path != name and self._still_has(path, article)]
         same += [batch_texts[article.text]] if article.text in batch_texts else []
         if same:
             self._skip(name, f"{name}: the same text as {same[0]}, which is in the index; delete one of the two.")
             return None
         return article
 
-    def _still_says(self, name: str, article: Article) -> bool:
-        """Whether the file of a stored article still holds this text; it may have changed and come later."""
+    def _still_has(self, name: str, article: Article) -> bool:
+        """Whether the file of a stored article still has this text. It may have changed and not be read yet."""
         try:
             return read_article(self._corpus / name, name).text == article.text
         except ArticleError:
             return False
 
     def _skip(self, name: str, why: str) -> None:
-        """Report a file as skipped; what the index held under its name is no longer what the file says."""
+        """Report a file as skipped. Its old version is removed from the index, because the file has changed."""
         self._report.skipped.append((name, why))
         if name in self._known:
             self._store.apply([], [self._known.pop(name)[0]])
@@ -352,28 +352,29 @@ class _Build:
 
     def _commit(self, batch: Sequence[Article]) -> None:
         encoded: list[EncodedArticle] = []
-        for article, one in zip(batch, encode_each(batch, self._store.settings, self._encoder), strict=True):
-            if isinstance(one, ArticleError):
-                self._skip(article.path, str(one))
-                self._tell(article.path)
+        for article, result in zip(batch, encode_each(batch, self._store.settings, self._encoder), strict=True):
+            if isinstance(result, ArticleError):
+                self._skip(article.path, str(result))
+                self._report_progress(article.path)
             else:
-                encoded.append(one)
+                encoded.append(result)
         if not encoded:
             return
         self._store.apply(encoded)
         catch_up(self._lexical, self._store)
-        for one in encoded:
-            self._warn(one.article)
-            self._report.paths.append(one.article.path)
-            self._report.passages += len(one.passage_vectors)
-            self._report.sentences += len(one.sentence_vectors)
-            if one.article.path in self._known:
+        for encoded_article in encoded:
+            path = encoded_article.article.path
+            self._warn(encoded_article.article)
+            self._report.paths.append(path)
+            self._report.passages += len(encoded_article.passage_vectors)
+            self._report.sentences += len(encoded_article.sentence_vectors)
+            if path in self._known:
                 self._report.changed += 1
             else:
                 self._report.added += 1
-            self._tell(one.article.path)
+            self._report_progress(path)
 
-    def _tell(self, name: str) -> None:
+    def _report_progress(self, name: str) -> None:
         self._done += 1
         if self._progress:
             self._progress(self._done, self._total, name)
@@ -386,7 +387,7 @@ def _name(item: str | Article) -> str:
 def encode_each(
     articles: Sequence[Article], settings: Settings, encoder: Encoder
 ) -> list[EncodedArticle | ArticleError]:
-    """Each article encoded, or why it cannot be. All together; one by one only if a library fails on that."""
+    """Each article encoded, or the error. All together; one by one only if a library fails on the batch."""
     if not articles:
         return []
     try:
@@ -395,16 +396,16 @@ def encode_each(
     except ArticleError as error:
         if len(articles) == 1:
             return [error]
-    return [one for article in articles for one in encode_each([article], settings, encoder)]
+    return [result for article in articles for result in encode_each([article], settings, encoder)]
 
 
 def encode(articles: Sequence[Article], settings: Settings, encoder: Encoder) -> list[EncodedArticle]:
-    """Split articles and encode their passages, all together so that the model's batches are full."""
+    """Split articles and encode their passages. All together, so that the model's batches are full."""
     counter = load_encoding(settings.encoding)
     if counter.fingerprint != settings.encoding_hash:
         raise IndexStateError(
             f"The token vocabulary {settings.encoding!r} is not the one that this index was made with, so passages "
-            "would end elsewhere. Build a new index in another directory."
+            "would be split differently. Build a new index in another directory."
         )
     split_articles = [split(article, counter, settings.passage_tokens) for article in articles]
     texts = [
@@ -415,10 +416,13 @@ def encode(articles: Sequence[Article], settings: Settings, encoder: Encoder) ->
     vectors = iter(encoder.encode_passages(texts))
     encoded = []
     for article, passages in zip(articles, split_articles, strict=True):
-        own = [next(vectors) for _ in passages]
+        article_vectors = [next(vectors) for _ in passages]
         encoded.append(
             EncodedArticle(
-                article, passages, np.stack([v.passage for v in own]), np.concatenate([v.sentences for v in own])
+                article,
+                passages,
+                np.stack([v.passage for v in article_vectors]),
+                np.concatenate([v.sentences for v in article_vectors]),
             )
         )
     return encoded
@@ -432,11 +436,12 @@ def create(
     passage_tokens: int | None = None,
     exact: bool = False,
 ) -> Store:
-    """An empty index for a folder of articles, with the default settings where none are given."""
+    """An empty index for a folder of articles. Settings that are not given take their defaults."""
     if passage_tokens is not None and passage_tokens < MIN_PASSAGE_TOKENS:
         raise ClippingsError(f"A passage of {passage_tokens} tokens is too short; give at least {MIN_PASSAGE_TOKENS}.")
     counter = load_encoding(encoding or "clippings")
     directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(directory / FOLDER, ignore_errors=True)  # of an earlier index
     _, recipe = provide_encoder(model or DEFAULT_MODEL, directory, int8=not exact)
     settings = Settings(
         model=recipe.model,
@@ -447,7 +452,7 @@ def create(
         passage_tokens=passage_tokens or PASSAGE_TOKENS,
         corpus=_relative(corpus, directory),
     )
-    # A lexical index left behind by an earlier store would pass for this one's once it is as many changes old.
+    # A lexical index left by an earlier store would look current once this store reaches the same generation.
     shutil.rmtree(directory / "lexical", ignore_errors=True)
     return Store.create(directory, settings)
 
@@ -460,37 +465,69 @@ def _open_or_create(
     passage_tokens: int | None,
     exact: bool,
 ) -> Store:
-    """The store of an index directory, whose settings must be the ones asked for; a new one if there is none."""
+    """The store of an index directory, made if it is missing. Settings that are given must match the stored ones."""
     if model and Path(model).is_dir():
         model = str(Path(model).resolve())
     if not (directory / FILE).is_file():
         return create(directory, corpus, model, encoding, passage_tokens, exact)
-    store = Store.open(directory)
-    made = store.settings
-    asked = {"model": model, "encoding": encoding, "passage_tokens": passage_tokens}
-    for name, value in asked.items():
-        if value is not None and value != getattr(made, name):
+    try:
+        store = Store.open(directory)
+    except OldIndexError as old:
+        return _create_over(old, directory, corpus, model, encoding, passage_tokens, exact)
+    given = {"model": model, "encoding": encoding, "passage_tokens": passage_tokens}
+    for name, value in given.items():
+        stored = getattr(store.settings, name)
+        if value is not None and value != stored:
             raise IndexStateError(
-                f"The index at {directory} was made with {name.replace('_', ' ')} {getattr(made, name)!r}, not "
-                f"{value!r}. Keep what it has by leaving that out, or build another index beside it: --index NEW_FOLDER"
+                f"The index at {directory} was made with {name.replace('_', ' ')} {stored!r}, not "
+                f"{value!r}. Leave that option out, or build a second index: --index NEW_FOLDER"
             )
     if exact and not _is_exact(store):
         raise IndexStateError(
-            f"The index at {directory} was made with the int8 encoder. For an exact one build another index beside "
-            "it: --index NEW_FOLDER"
+            f"The index at {directory} was made with the int8 encoder. For exact encoding, build a second index: "
+            "--index NEW_FOLDER"
         )
-    if store.corpus != corpus.resolve() and store.corpus.is_dir() and store.known():
-        raise IndexStateError(
-            f"The index at {directory} holds the articles of {store.corpus}. To index {corpus}, give it an index "
-            "of its own: --index NEW_FOLDER"
-        )
+    if store.known():
+        _check_corpus(store.corpus, corpus, directory)
     if store.corpus != corpus.resolve():
         store.move_corpus(_relative(corpus, directory))
     return store
 
 
+def _create_over(
+    old: OldIndexError,
+    directory: Path,
+    corpus: Path,
+    model: str | None,
+    encoding: str | None,
+    passage_tokens: int | None,
+    exact: bool,
+) -> Store:
+    """A new store in the place of one of an earlier format, with its settings where none are asked for."""
+    if not old.settings.get("corpus"):
+        raise old  # an exported copy: its articles are elsewhere
+    _check_corpus((directory.absolute() / old.settings["corpus"]).resolve(), corpus, directory)
+    return create(
+        directory,
+        corpus,
+        model or old.settings.get("model"),
+        encoding or old.settings.get("encoding"),
+        passage_tokens or old.settings.get("passage_tokens"),
+        exact,
+    )
+
+
+def _check_corpus(indexed: Path, corpus: Path, directory: Path) -> None:
+    """Raise IndexStateError if an index is of another folder, which is still there."""
+    if indexed != corpus.resolve() and indexed.is_dir():
+        raise IndexStateError(
+            f"The index at {directory} holds the articles of {indexed}. To index {corpus}, build a second "
+            "index: --index NEW_FOLDER"
+        )
+
+
 def _is_exact(store: Store) -> bool:
-    """Whether an index certainly encodes with sentence-transformers itself."""
+    """Whether an index is known to encode with sentence-transformers itself."""
     try:
         return not read_recipe(encoder_folder(store.directory, store.settings.model_hash)).int8
     except ModelError:
@@ -498,7 +535,7 @@ def _is_exact(store: Store) -> bool:
 
 
 def _relative(corpus: Path, directory: Path) -> str:
-    """The corpus folder as seen from the index, so that the two can be moved together."""
+    """The corpus folder relative to the index, so that the two can be moved together."""
     try:
         return Path(os.path.relpath(corpus.resolve(), directory.resolve())).as_posix()
     except ValueError:  # another drive

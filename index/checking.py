@@ -1,4 +1,4 @@
-"""verify(): prove that the files, the store, the vectors, FAISS and tantivy say the same."""
+"""verify(): check that the files, the store, the vectors, FAISS and tantivy agree."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from index.storage.analysis import analyse
 from index.storage.rows import Restriction
 
 LEAST_COSINE = 0.95
-"""Two encodings of one text may differ by rounding (float16) and by batch-mates, not by more than this."""
+"""Two encodings of one text differ a little, by float16 rounding and by the other texts in the batch. The lowest
+cosine that counts as equal."""
 
 _BATCH = 64
 
 
 @dataclass(slots=True)
 class Verification:
-    """What ``verify`` has checked, and what it found wrong."""
+    """What ``verify`` has checked, and the problems that it found."""
 
     articles: int = 0
     passages: int = 0
     sentences: int = 0
     least_cosine: float = 1.0
-    """The lowest cosine between a stored vector and the same text encoded again."""
+    """The lowest cosine between a stored vector and that of the same text encoded again."""
     problems: list[str] = field(default_factory=list)
-    """Each in words, with what to do; empty if all agree."""
+    """A message for each problem, with the fix. Empty if everything agrees."""
 
 
 def verify(index: str | os.PathLike[str], *, vectors: bool = True, progress: Progress | None = None) -> Verification:
@@ -43,12 +44,12 @@ def verify(index: str | os.PathLike[str], *, vectors: bool = True, progress: Pro
 
     Args:
         index: the index directory.
-        vectors: whether to encode every article again; the slow part, and the only one that needs
-            the model.
-        progress: told of every article done.
+        vectors: whether to encode every article again. This is slow, and the only part that needs the
+            model.
+        progress: called after every article.
 
     Raises:
-        IndexStateError: there is no index, or it cannot be opened at all.
+        IndexStateError: the index is missing or cannot be opened.
     """
     library = open_index(index)
     try:
@@ -62,7 +63,7 @@ def verify(index: str | os.PathLike[str], *, vectors: bool = True, progress: Pro
 
 
 def _folder(library: Library) -> Iterator[str]:
-    """Problems between the corpus folder, if there is one, and the stored articles."""
+    """Differences between the corpus folder, if there is one, and the stored articles."""
     if library.store.exported:
         return
     if not library.corpus.is_dir():
@@ -87,64 +88,64 @@ def _articles(library: Library, result: Verification, vectors: bool, progress: P
     store = library.store
     counter = load_encoding(store.settings.encoding)
     infos = store.articles()
-    here = set() if store.exported or not library.corpus.is_dir() else set(files.scan(library.corpus))
+    present = set() if store.exported or not library.corpus.is_dir() else set(files.scan(library.corpus))
     for at in range(0, len(infos), _BATCH):
         articles = [article for info in infos[at : at + _BATCH] if (article := store.article(info.id))]
         encoded = encode_each(articles, store.settings, library.encoder) if vectors else [None] * len(articles)
-        for article, again in zip(articles, encoded, strict=True):
+        for article, encoded_article in zip(articles, encoded, strict=True):
             name = article.path
             try:
-                if name in here and read_article(library.corpus / name, name).hash != article.hash:
+                if name in present and read_article(library.corpus / name, name).hash != article.hash:
                     result.problems.append(f"{name} has changed since it was indexed. Build again.")
             except ArticleError as error:
                 result.problems.append(str(error))
             try:
-                if isinstance(again, ArticleError):
-                    raise again
+                if isinstance(encoded_article, ArticleError):
+                    raise encoded_article
                 with blamed_on(name):
                     passages = split(article, counter, store.settings.passage_tokens)
             except ArticleError as error:
                 result.problems.append(str(error))
-                passages, again = None, None
-            stored = store.passages_of(article.id or 0)
-            rows, sentence_vectors = store.sentences_of(stored)
-            own = store.passage_rows(stored)
-            stored_passages = [(own[id_].start, own[id_].end) for id_ in stored]
+                passages, encoded_article = None, None
+            passage_ids = store.passages_of(article.id or 0)
+            rows, sentence_vectors = store.sentences_of(passage_ids)
+            stored_rows = store.passage_rows(passage_ids)
+            stored_passages = [(stored_rows[id_].start, stored_rows[id_].end) for id_ in passage_ids]
             stored_sentences = [(row.start, row.end) for row in rows]
             if passages is not None and (
                 stored_passages != [(p.start, p.end) for p in passages]
                 or stored_sentences != [(s.start, s.end) for p in passages for s in p.sentences]
             ):
                 result.problems.append(f"{name}: splitting it again gives other sentences. Build a new index.")
-            elif again is not None:
-                pairs = [(np.stack([own[id_].vector for id_ in stored]), again.passage_vectors)]
-                pairs.append((sentence_vectors, again.sentence_vectors))
-                least = float(np.concatenate([_cosines(a, b) for a, b in pairs]).min())
-                result.least_cosine = float(np.minimum(result.least_cosine, least))
-                if not least >= LEAST_COSINE:  # so that what is no number is wrong too
+            elif encoded_article is not None:
+                pairs = [(np.stack([stored_rows[id_].vector for id_ in passage_ids]), encoded_article.passage_vectors)]
+                pairs.append((sentence_vectors, encoded_article.sentence_vectors))
+                lowest = float(np.concatenate([_cosines(a, b) for a, b in pairs]).min())
+                result.least_cosine = float(np.minimum(result.least_cosine, lowest))
+                if not lowest >= LEAST_COSINE:  # NaN counts as wrong
                     result.problems.append(f"{name}: encoding it again gives other vectors. Build a new index.")
             result.articles += 1
-            result.passages += len(stored)
+            result.passages += len(passage_ids)
             result.sentences += len(rows)
             if progress:
                 progress(result.articles, len(infos), name)
 
 
 def _derived(library: Library, result: Verification) -> Iterator[str]:
-    """Problems between the store and the search indexes that are made from it."""
-    advice = f"Delete {Path(library.path) / 'lexical'}: it is made again from the rest."
+    """Differences between the store and the search indexes that are made from it."""
+    advice = f"Delete {Path(library.path) / 'lexical'}: it is made again from the store."
     ids = library.store.passage_ids(Restriction())
     if not np.array_equal(library.dense.ids(), ids):
         yield "FAISS holds other passages than the store. Open the index again."
     else:
         for block, vectors in library.store.vectors_after(0):
-            held = np.stack([library.dense.vector(int(id_)) for id_ in block])
-            if not np.allclose(held, vectors, equal_nan=True):
+            dense_vectors = np.stack([library.dense.vector(int(id_)) for id_ in block])
+            if not np.allclose(dense_vectors, vectors, equal_nan=True):
                 yield "FAISS holds other vectors than the store. Open the index again."
                 break
-    stored = (result.passages, result.sentences)
-    if library.lexical.counts != stored:
-        yield f"tantivy holds {library.lexical.counts} passages and sentences, the store {stored}. {advice}"
+    counts = (result.passages, result.sentences)
+    if library.lexical.counts != counts:
+        yield f"tantivy holds {library.lexical.counts} passages and sentences, the store {counts}. {advice}"
     missing = sum(1 for row in library.store.sentences_after(0) if not _findable(library, row.id, row.text))
     if missing:
         yield f"tantivy does not find {missing} sentences by their own words. {advice}"

@@ -1,4 +1,4 @@
-"""export(): a copy of an index that opens anywhere, read-only, without what only building needs."""
+"""export_index(): copy an index so that it opens anywhere, read-only, without what only building needs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from index.storage.store import Store
 
 
 def export_index(index: str | os.PathLike[str], target: str | os.PathLike[str]) -> Recipe:
-    """Copy an index, with its encoder if that does not ship with Clippings, into a new folder.
+    """Copy an index into a new folder, with its encoder if that does not ship with Clippings.
 
-    The copy holds the articles' texts but not their files. It is as of one moment, whatever is being
-    built meanwhile, and appears whole or not at all. Asking it takes no sentence-transformers, unless
-    its recipe says that the model has no int8 network.
+    The copy holds the articles' texts but not their files. It shows the index at one moment, even during
+    a build. It appears complete or not at all. Searching it needs sentence-transformers only if its
+    recipe has no int8 network.
 
     Returns:
         The recipe of its encoder.
 
     Raises:
-        IndexStateError: there is no index.
+        IndexStateError: the index is missing.
         ClippingsError: the target exists or cannot be written.
     """
     target = Path(target)
@@ -37,7 +37,7 @@ def export_index(index: str | os.PathLike[str], target: str | os.PathLike[str]) 
         raise ClippingsError(f"{target} exists already; name a new folder for the copy.")
     source = Store.open(Path(index))
     settings = source.settings
-    recipe = index_encoder(source.directory, settings.model, settings.model_hash).recipe  # made again if it is gone
+    recipe = index_encoder(source.directory, settings.model, settings.model_hash).recipe  # made again if it is missing
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
@@ -47,7 +47,7 @@ def export_index(index: str | os.PathLike[str], target: str | os.PathLike[str]) 
             if encoder_folder(source.directory, recipe.identity) != SHIPPED:
                 _copy_encoder(source.directory / FOLDER, new / FOLDER, recipe)
             copy = Store.open(new)
-            catch_up(Lexical(new / "lexical"), copy)  # made afresh: in one piece, and of the same moment
+            catch_up(Lexical(new / "lexical"), copy)  # made anew, so that it agrees with the copied store
             copy.close()
             new.replace(target)
     except (OSError, sqlite3.Error) as error:
@@ -68,10 +68,10 @@ def _copy_encoder(source: Path, target: Path, recipe: Recipe) -> None:
 
 
 def _copy_store(source: Store, path: Path) -> None:
-    """Copy the database as of now, packed, and without the journal that a read-only place could not keep."""
+    """Copy the database as it is now, compacted, without WAL, which does not work in a read-only folder."""
     with closing(sqlite3.connect(source.directory / FILE)) as connection:
         connection.execute("VACUUM INTO ?", (str(path),))
     with closing(sqlite3.connect(path)) as connection:
-        # Its articles' files stay behind; wherever the copy goes, it must not take other files for them.
+        # The article files are not copied. Without a corpus path, the copy cannot mistake other files for them.
         connection.execute("UPDATE meta SET value = ? WHERE key = 'corpus'", (json.dumps(""),))
         connection.commit()

@@ -1,4 +1,4 @@
-"""An opened index: what qa asks. It follows the store as the store changes, and may be shared by threads."""
+"""The library: an open index that qa searches. It follows changes of the store. Threads can share it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from index.storage.lexical import Lexical
 
 DEFAULT_INDEX = ".index"
-_KEPT_ARTICLES = 512
-_LATER = 2**32
-"""More than any index has changes: what the generation of another index in the same place begins with."""
+_CACHED_ARTICLES = 512
+_REBUILT_STEP = 2**32
+"""Added to the generation each time that another index is built in the same place. No index has as many changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one question needs, all of one index, whatever is built in its place while the question is asked.
+    """Everything that one question needs, from one index, even if another is built in its place meanwhile.
 
-    An article that is removed meanwhile is no longer there, and one that is added may be found already.
+    An article that is removed meanwhile is missing. An article that is added meanwhile may be found.
     """
 
     path: Path
@@ -41,9 +41,9 @@ class Snapshot:
     dense: Dense
     lexical: Lexical
     generation: int
-    """The generation of the store that this was taken at; where its builder is at work, ``lexical`` may be older."""
+    """The generation of the store when this was taken. During a build, ``lexical`` may be older."""
     article: Callable[[int], Article | None]
-    """One article with its text by its id, or None if it has been removed."""
+    """One article with its text, by id, or None if it has been removed."""
 
     def articles(self) -> list[ArticleInfo]:
         """All articles without their texts, the latest first."""
@@ -55,7 +55,7 @@ class Snapshot:
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder that the index was made with, loaded at first use.
+        """The encoder that the index was made with, loaded on first use.
 
         Raises:
             ModelError: it is missing or damaged, and cannot be made again.
@@ -73,10 +73,10 @@ class Snapshot:
 
 
 class Library:
-    """One index directory, open for asking. Opening loads no model; the first question does.
+    """One index directory, open for questions. Opening does not load a model; the first question does.
 
-    Whoever asks a question takes a snapshot with ``follow()`` and asks that. The library itself passes on
-    what its latest snapshot has.
+    To answer a question, take a snapshot with ``follow()`` and search that. The library's own properties
+    and methods are those of its latest snapshot.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,10 +87,10 @@ class Library:
         self.follow()
 
     def follow(self) -> Snapshot:
-        """Take in what has been committed since the last call, by this process or another.
+        """A snapshot with everything that this process or another has committed so far.
 
         Raises:
-            IndexStateError: another index has been put in the place of this one, and cannot be used.
+            IndexStateError: another index has taken the place of this one, and cannot be used.
         """
         with self._following:
             snapshot = self._latest
@@ -98,7 +98,7 @@ class Library:
                 if snapshot.store.replaced:
                     snapshot = _open(self.path)
                 snapshot = _follow(snapshot)
-                if not snapshot.store.replaced:  # otherwise its lexical index may be that of the other one
+                if not snapshot.store.replaced:  # otherwise its lexical index may belong to the new one
                     break
             if snapshot.store is not self._latest.store:
                 self._rebuilt += 1
@@ -106,17 +106,17 @@ class Library:
             return snapshot
 
     def _now(self) -> Snapshot:
-        """The latest snapshot; a new one only where another index has been built in its place."""
+        """The latest snapshot, or a new one if another index has been built in its place."""
         return self.follow() if self._latest.store.replaced else self._latest
 
     @property
     def generation(self) -> int:
-        """Changes whenever the set of articles does; cheap to read."""
-        return self._now().store.generation + self._rebuilt * _LATER
+        """A number that changes whenever the articles change. Cheap to read."""
+        return self._now().store.generation + self._rebuilt * _REBUILT_STEP
 
     @property
     def corpus(self) -> Path:
-        """The folder the articles come from. Raises IndexStateError in an exported copy, which has none."""
+        """The folder that the articles come from. Raises IndexStateError in an exported copy, which has none."""
         return self._now().store.corpus
 
     def articles(self) -> list[ArticleInfo]:
@@ -133,7 +133,7 @@ class Library:
 
     @property
     def store(self) -> Store:
-        """The truth, always current."""
+        """The store, always current."""
         return self._latest.store
 
     @property
@@ -160,13 +160,13 @@ class Library:
         return self._latest.search_dense(vector, k, restriction)
 
     def close(self) -> None:
-        """Close the files. Questions asked later fail."""
+        """Close the files. Later questions fail."""
         self._latest.store.close()
 
 
 def _open(path: Path) -> Snapshot:
-    """The index that lies in a directory now, without its passages' vectors."""
-    from index.storage.dense import Dense  # late: faiss is for asking, not for importing
+    """A snapshot of the index that is in a directory now, with the vectors still to be loaded."""
+    from index.storage.dense import Dense  # late: importing a package should not load FAISS
 
     store = Store.open(path)
     try:
@@ -177,35 +177,35 @@ def _open(path: Path) -> Snapshot:
 
 
 def _snapshot(path: Path, store: Store, dense: Dense, lexical: Lexical, generation: int) -> Snapshot:
-    """A snapshot that keeps the articles it has been asked for: one that is removed later is in no later snapshot."""
-    kept = functools.lru_cache(maxsize=_KEPT_ARTICLES)(store.article)
-    return Snapshot(path, store, dense, lexical, generation, kept)
+    """A snapshot with its own cache of articles, so that a removed article is not in a later snapshot."""
+    cached_article = functools.lru_cache(maxsize=_CACHED_ARTICLES)(store.article)
+    return Snapshot(path, store, dense, lexical, generation, cached_article)
 
 
-def _follow(known: Snapshot) -> Snapshot:
-    """A snapshot of the same index with what has been committed since; the same one if nothing has."""
-    store, dense, lexical = known.store, known.dense, known.lexical
+def _follow(before: Snapshot) -> Snapshot:
+    """A snapshot of the same index with all later commits, or the same snapshot if there are none."""
+    store, dense, lexical = before.store, before.dense, before.lexical
     generation = store.generation
-    if generation != known.generation:
-        dense.remove([removal.passages for removal in store.removals_since(known.generation)])
+    if generation != before.generation:
+        dense.remove([removal.passages for removal in store.removals_since(before.generation)])
         for ids, vectors in store.vectors_after(dense.last):
             dense.add(ids, vectors)
     if generation != lexical.generation:
-        lexical = _follow_lexical(known.path, store)
-    if generation == known.generation and lexical is known.lexical:
-        return known
-    return _snapshot(known.path, store, dense, lexical, generation)
+        lexical = _follow_lexical(before.path, store)
+    if generation == before.generation and lexical is before.lexical:
+        return before
+    return _snapshot(before.path, store, dense, lexical, generation)
 
 
 def _follow_lexical(path: Path, store: Store) -> Lexical:
-    """The lexical index as it is now. Where its builder was killed before it was done, its work is finished here."""
+    """The lexical index as it is now. If a build was killed before updating it, it is updated here."""
     from index.storage.lexical import Lexical, catch_up
 
     lexical = _open_lexical(path)
     if lexical.generation == store.generation:
         return lexical
     try:
-        from index.storage.locking import BuildLock  # late: seldom needed, and not there where only asking is installed
+        from index.storage.locking import BuildLock  # late: rarely needed, and filelock may not be installed
 
         lock = BuildLock(path)
         if lock.try_acquire("catching up"):
@@ -213,7 +213,7 @@ def _follow_lexical(path: Path, store: Store) -> Lexical:
                 catch_up(lexical, store)
             finally:
                 lock.release()
-    except (ImportError, OSError):  # the directory cannot be written: keep the derived part in memory
+    except (ImportError, OSError):  # the directory cannot be written: make the lexical index in memory
         lexical = Lexical(None)
         catch_up(lexical, store)
     return lexical
@@ -224,23 +224,23 @@ def _open_lexical(path: Path) -> Lexical:
 
     try:
         return Lexical(path / "lexical")
-    except OSError:  # a read-only copy whose lexical part is missing
+    except OSError:  # a read-only copy without its lexical index
         return Lexical(None)
 
 
 def default_path() -> Path:
-    """The index directory that is meant where none is named: ``CLIPPINGS_INDEX``, or ``.index``."""
+    """The default index directory: ``CLIPPINGS_INDEX``, or ``.index``."""
     return Path(os.environ.get("CLIPPINGS_INDEX") or DEFAULT_INDEX)
 
 
 def open_index(path: str | os.PathLike[str] | None = None) -> Library:
-    """Open an index for asking.
+    """Open an index for questions.
 
     Args:
-        path: the index directory; if left out, the one that ``CLIPPINGS_INDEX`` names, or ``.index``.
+        path: the index directory. The default is ``CLIPPINGS_INDEX``, or ``.index``.
 
     Raises:
-        IndexStateError: there is no index, or it cannot be used; the message says what to run.
+        IndexStateError: the index is missing or cannot be used. The message says what to run.
     """
     return Library(default_path() if path is None else Path(path))
 

@@ -1,4 +1,4 @@
-"""The watcher: files that appear, change or vanish in the corpus folder are followed in the index."""
+"""The watcher: updates the index when files in the corpus folder appear, change or disappear."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2.0
-"""How long to wait before looking again for a folder that is missing, or building again after an error."""
+"""Seconds before the next try after a missing folder or an error."""
 
 LOOK_MS, DEBOUNCE_MS = 500, 800
-"""How long to wait for changes before looking whether to stop, and for more of them before building."""
+"""Milliseconds: how often to check whether to stop, and how long to collect changes before a build."""
 
 
 class _StoppedError(Exception):
-    """The watcher is to stop in the middle of a build."""
+    """The watcher was told to stop in the middle of a build."""
 
 
 @contextmanager
 def watching(corpus: Path, index: Path) -> Iterator[None]:
-    """Follow a corpus folder until the block ends. Begins with a build, for what changed before."""
+    """Follow a corpus folder until the block ends. The first build takes in earlier changes."""
     stop = threading.Event()
-    # No daemon: a process must not end in the middle of onnxruntime.
+    # Not a daemon thread: a process must not end in the middle of onnxruntime.
     thread = threading.Thread(target=follow, args=(corpus, index, stop), name="corpus-watcher")
     thread.start()
     try:
@@ -42,44 +42,44 @@ def watching(corpus: Path, index: Path) -> Iterator[None]:
 
 
 def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
-    """Build whenever anything that is not hidden changes under ``corpus``, until ``stop`` is set; never raises."""
+    """Build whenever anything that is not hidden changes in ``corpus``, until ``stop`` is set. Never raises."""
     from watchfiles import watch  # late: only a running chat needs it
 
-    def followed(_change: object, path: str) -> bool:
+    def is_relevant(_change: object, path: str) -> bool:
         return may_matter(corpus.resolve(), index.resolve(), Path(path))
 
     left_out: set[str] = set()
-    trouble = ""
+    last_error = ""
     while not stop.is_set():
         try:
             folder, behind = corpus.stat().st_ino, True
             for changes in watch(
                 corpus.resolve(),
-                watch_filter=followed,
+                watch_filter=is_relevant,
                 stop_event=stop,
                 debounce=DEBOUNCE_MS,
                 rust_timeout=LOOK_MS,
                 yield_on_timeout=True,
             ):
-                # The first round builds too, once the watch is set: nothing can change unseen in between.
+                # The first round builds too. The watch has begun by then, so no change is missed.
                 if changes or behind:
                     behind = not catch_up(corpus, index, stop, left_out)
-                trouble = ""
+                last_error = ""
                 if corpus.stat().st_ino != folder:
-                    break  # another folder of the same name needs a watch of its own
-        except BaseException as error:  # noqa: BLE001 - no such folder, no watches left, or whatever else
+                    break  # another folder with the same name needs a new watch
+        except BaseException as error:  # noqa: BLE001 - a missing folder, no watches left, or anything else
             why = str(error) or type(error).__name__
-            if why != trouble:  # once, and not every two seconds
-                trouble = why
-                log.warning("%s is not being followed (%s); trying again", corpus, one_line(trouble))
+            if why != last_error:  # once, not every two seconds
+                last_error = why
+                log.warning("%s is not being followed (%s); trying again", corpus, one_line(last_error))
             stop.wait(RETRY_SECONDS)
 
 
 def catch_up(corpus: Path, index: Path, stop: threading.Event, left_out: set[str]) -> bool:
-    """Build once, and say whether that is done; after a failure, wait a little before it is tried again.
+    """Build once. Returns whether it succeeded; after a failure, waits before the next try.
 
     Args:
-        left_out: why files are not in the index, as has been logged already; brought up to date.
+        left_out: reasons for skipped files that have been logged already. Updated by this call.
     """
 
     def go_on(*_: object) -> None:
@@ -92,7 +92,7 @@ def catch_up(corpus: Path, index: Path, stop: threading.Event, left_out: set[str
         return False
     except (ClippingsError, OSError) as error:
         log.warning("The corpus folder changed, but: %s", error)
-    except BaseException:  # whatever it is: a watcher that dies unnoticed is worse than one that tries again
+    except BaseException:  # of any kind: a watcher that dies unnoticed is worse than one that tries again
         log.exception("The corpus folder changed, but following it failed; trying again")
     else:
         reasons = [why for _, why in report.skipped]
@@ -109,9 +109,9 @@ def catch_up(corpus: Path, index: Path, stop: threading.Event, left_out: set[str
 
 
 def may_matter(corpus: Path, index: Path, path: Path) -> bool:
-    """Whether a build should look at what changed: not if it is hidden, or the index that the build writes.
+    """Whether a changed path needs a build: not if it is hidden, or in the index that the build writes.
 
-    What it is called says no more: a folder's name may have a dot in it too.
+    The suffix does not matter: a folder's name may have a dot in it too.
     """
     try:
         parts = path.relative_to(corpus).parts

@@ -1,4 +1,4 @@
-"""Question in, evidence out."""
+"""Answer a question from the articles, with the sentences that are the evidence."""
 
 from __future__ import annotations
 

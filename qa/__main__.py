@@ -25,19 +25,19 @@ _WIDTH = 96
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 done, 1 something is wrong, 2 usage, 130 stopped."""
+    """Run one command. Returns the exit status: 0 done, 1 something is wrong, 2 usage, 130 stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = {"evaluate": evaluate_command, "fit": fit_command}.get(words[0] if words else "", _ask)
     try:
         return command(words if command is _ask else words[1:])
     except ModuleNotFoundError as error:
         extra = "build" if command is _ask else "evaluate"
-        print(f"error: this takes {error.name}. Run: pip install 'clippings[{extra}]'", file=sys.stderr)
+        print(f"error: this needs {error.name}. Run: pip install 'clippings[{extra}]'", file=sys.stderr)
         return 1
     except ClippingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -54,26 +54,26 @@ def _day(value: str) -> datetime.date:
 def _ask(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m qa",
-        description="Ask your articles a question. Without one, questions are read from standard input, one a line.",
+        description="Ask your articles a question. Without one, questions are read from standard input, one per line.",
         epilog="The answering sentence is printed in its passage, between [[ and ]] or in reverse video. "
         "Also: python -m qa evaluate --help, python -m qa fit --help",
     )
-    parser.add_argument("question", nargs="*", help='what you want to know; a "quoted phrase" must occur')
+    parser.add_argument("question", nargs="*", help='your question; a sentence must contain every "quoted phrase"')
     parser.add_argument("--index", metavar="FOLDER", help="the index (default: $CLIPPINGS_INDEX, or .index)")
     parser.add_argument("-k", type=int, default=5, metavar="N", help="show at most N sentences (default: %(default)s)")
     parser.add_argument("--since", type=_day, metavar="DATE", help="only articles of this day or later")
     parser.add_argument("--until", type=_day, metavar="DATE", help="only articles of this day or earlier")
     parser.add_argument("--source", help="only articles of this source")
-    parser.add_argument("--json", action="store_true", help="print JSON, one line a question")
+    parser.add_argument("--json", action="store_true", help="print JSON, one line per question")
     options = parser.parse_args(words)
     if options.k < 1:
-        parser.error("-k takes a number from 1")
+        parser.error("-k must be at least 1")
     from index.encoding.loading import preload
     from index.library import default_path, open_index
     from qa.reader import preload_reader
 
     path = Path(options.index) if options.index else default_path()
-    preload(path)  # while FAISS and tantivy come up
+    preload(path)  # while FAISS and tantivy load
     preload_reader()
     library = open_index(path)
     if options.question:
@@ -83,7 +83,7 @@ def _ask(words: Sequence[str]) -> int:
 
 
 def _reply_each(lines: Iterable[str], library: Library, options: argparse.Namespace) -> int:
-    """Answer every line; one that cannot be used is reported and does not stop the rest."""
+    """Answer every line. A line that cannot be used is reported; the rest go on."""
     status = 0
     for line in lines:
         if not line.strip():
@@ -99,38 +99,39 @@ def _reply_each(lines: Iterable[str], library: Library, options: argparse.Namesp
 def _reply(question: str, library: Library, options: argparse.Namespace) -> None:
     from qa.answering import answer
 
-    said = answer(question, library, options.k, since=options.since, until=options.until, source=options.source)
+    result = answer(question, library, options.k, since=options.since, until=options.until, source=options.source)
     if options.json:
-        print(json.dumps(said.to_dict(), ensure_ascii=False), flush=True)
+        print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
     else:
-        print(_in_words(said, sys.stdout.isatty()), flush=True)
+        print(_in_words(result, sys.stdout.isatty()), flush=True)
 
 
-def _in_words(said: Answer, colour: bool) -> str:
-    lines = [f"? {one_line(said.question)}", ""]
-    if said.found:
-        best, *further = said.evidence
+def _in_words(answer: Answer, colour: bool) -> str:
+    """An answer as text for the terminal."""
+    lines = [f"? {one_line(answer.question)}", ""]
+    if answer.found:
+        best, *further = answer.evidence
         if _exact(best):
-            text = one_line(said.text)
+            text = one_line(answer.text)
             lines += [_fill(f"\x1b[1m{text}\x1b[0m" if colour else text), ""]
-        lines += [_fill(_marked(best, colour)), f"  {_source(best.hit)}", f"  sure: {said.confidence:.0%}"]
+        lines += [_fill(_marked(best, colour)), f"  {_source(best.hit)}", f"  sure: {answer.confidence:.0%}"]
         others = [evidence.hit for evidence in further]
         heading = "also:"
     else:
-        lines += [_fill(one_line(said.reason))]
-        others = list(said.nearest)
+        lines += [_fill(one_line(answer.reason))]
+        others = list(answer.nearest)
         heading = "nearest:"
     if others:
         lines += ["", heading]
         for hit in others:
             lines += [_fill(one_line(hit.text), "- "), f"    {_source(hit)}"]
-    if said.undated_excluded:
-        lines += ["", f"({said.undated_excluded} articles of unknown date were left out)"]
+    if answer.undated_excluded:
+        lines += ["", f"({answer.undated_excluded} articles of unknown date were left out)"]
     return "\n".join([*lines, ""])
 
 
 def _marked(evidence: Evidence, colour: bool) -> str:
-    """The passage, and what it is read with, with the sentence in reverse video, or between brackets if without."""
+    """The passage and the context, with the sentence in reverse video, or between brackets without colour."""
     on, off = ("\x1b[7m", "\x1b[0m") if colour else ("[[", "]]")
     hit = evidence.hit
     spans = [hit.passage, *([evidence.context] if evidence.context else [])]
@@ -140,10 +141,10 @@ def _marked(evidence: Evidence, colour: bool) -> str:
 
 
 def _sentence(evidence: Evidence, colour: bool) -> str:
-    """The sentence on one line, its exact answers bold and underlined, or between asterisks where there is no bold."""
+    """The sentence on one line, its exact answers bold and underlined, or between asterisks without colour."""
     on, off = ("\x1b[1;4m", "\x1b[22;24m") if colour else ("**", "**")
     hit = evidence.hit
-    text = "".join(char if char.isprintable() else " " for char in hit.text)  # as long as before: offsets hold
+    text = "".join(char if char.isprintable() else " " for char in hit.text)  # the same length, so offsets stay valid
     pieces, at = [], 0
     for start, end in _exact(evidence):
         first, last = max(at, start - hit.start), end - hit.start
@@ -154,7 +155,7 @@ def _sentence(evidence: Evidence, colour: bool) -> str:
 
 
 def _exact(evidence: Evidence) -> Sequence[Span]:
-    """The exact answers in the text's order; none where the whole sentence answers."""
+    """The exact answers in the text's order; none if the whole sentence is the answer."""
     return () if (evidence.hit.start, evidence.hit.end) in evidence.spans else evidence.spans
 
 

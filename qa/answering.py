@@ -1,4 +1,4 @@
-"""From a question to an answer with its evidence, or to "I found no sentence that answers this" and why."""
+"""Answer a question: an answer with its evidence, or "I found no sentence that answers this" and the reason."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ if TYPE_CHECKING:
     from index.library import Library, Snapshot
 
 POOL = 25
-"""Hits that the confidence looks at, and that near-copies are dropped from."""
+"""How many hits the confidence is computed from, and near-copies are removed from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A sentence that answers, and where in its article the exact answers stand."""
+    """A sentence that answers, and where its exact answers are in the article."""
 
     hit: Hit
     spans: tuple[Span, ...]
-    """``hit.article.text[start:end]`` of each is an exact answer, in the text's order.
+    """``hit.article.text[start:end]`` of each span is an exact answer. Spans are in the text's order.
 
-    There are several if the question asks for several. The whole sentence is the only one where no part of it is.
+    There can be several if the question asks for several. If no part of the sentence is marked, the only span is the
+    whole sentence.
     """
     context: Span | None = None
-    """The neighbouring sentence without which this one is not understood, as when it begins with "He"."""
+    """The previous sentence, if this one needs it to be understood, for example because it begins with "He"."""
 
     @property
     def start(self) -> int:
@@ -52,7 +53,7 @@ class Evidence:
         return joined(self.hit.article.text, self.spans)
 
     def to_dict(self) -> dict[str, Any]:
-        """The exact answers with their places, the sentence, and what it is read with, as plain JSON values."""
+        """The exact answers with their offsets, the sentence and its context, as plain JSON values."""
         return {
             "text": self.text,
             "spans": [self._piece(span) for span in self.spans],
@@ -67,22 +68,22 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the articles say to a question. Not finding anything is an ordinary answer."""
+    """The answer to a question. Finding nothing is an ordinary answer too."""
 
     question: str
     found: bool
     text: str
-    """The exact answer, to the letter as in the article; several joined by "; "; empty if not found."""
+    """The exact answer, copied from the article. Several are joined by "; ". Empty if not found."""
     confidence: float
     """The estimated probability that the best sentence answers, fitted on questions with and without an answer."""
     evidence: tuple[Evidence, ...] = field(repr=False)
-    """The best sentence first, then others that are not near-copies; empty if not found."""
+    """The best sentence first, then others that are not near-copies. Empty if not found."""
     nearest: tuple[Hit, ...] = field(repr=False)
-    """If not found: the nearest sentences all the same, answering or not; none if the question leans on another."""
+    """If not found: the nearest sentences, which may not answer. Empty if the question leans on another."""
     reason: str
-    """If not found: why, in words to show; otherwise empty."""
+    """If not found: why, as a message to show. Otherwise empty."""
     undated_excluded: int
-    """How many articles of unknown date a date restriction kept out."""
+    """How many articles without a date a date restriction left out."""
 
     def to_dict(self) -> dict[str, Any]:
         """The answer with its evidence, or with the reason and the nearest sentences, as plain JSON values."""
@@ -111,7 +112,7 @@ def answer(
 
     Args:
         question, library, since, until, source: as for ``qa.retrieve``.
-        k: how many pieces of evidence, or of nearest sentences, at most.
+        k: the most pieces of evidence, or nearest sentences, to return.
 
     Raises:
         QuestionError, IndexStateError, ModelError: as ``qa.retrieve`` does.
@@ -123,7 +124,7 @@ def answer(
 
 
 def answer_from(question: Question, hits: Sequence[Hit], library: Snapshot, k: int = 5) -> Answer:
-    """The answer that the hits of a question give, best first and read; at least ``POOL`` of them if there are."""
+    """The answer from a question's hits, best first and read. There must be ``POOL`` hits or all that there are."""
     restriction = question.restriction
     undated = library.store.undated(restriction.source) if restriction.by_date else 0
     if question.leans_on_another or not hits:
@@ -131,22 +132,22 @@ def answer_from(question: Question, hits: Sequence[Hit], library: Snapshot, k: i
         return Answer(question.text, False, "", 0.0, (), (), reason, undated)
     shown = without_copies(hits[: max(k, POOL)], to_the_figure=True)[:k]
     parameters = load_parameters()
-    sure = confidence(features(question, hits[:POOL], library), parameters.confidence)
-    if sure < parameters.threshold:
-        return Answer(question.text, False, "", sure, (), tuple(shown), why_not(question, library), undated)
+    probability = confidence(features(question, hits[:POOL], library), parameters.confidence)
+    if probability < parameters.threshold:
+        return Answer(question.text, False, "", probability, (), tuple(shown), why_not(question, library), undated)
     evidence = tuple(evidence_of(hit, library, marked=_nearly_as_likely(hit, hits[0])) for hit in shown)
-    return Answer(question.text, True, evidence[0].text, sure, evidence, (), "", undated)
+    return Answer(question.text, True, evidence[0].text, probability, evidence, (), "", undated)
 
 
 def evidence_of(hit: Hit, library: Snapshot, marked: bool = True) -> Evidence:
-    """A hit with its exact answers, or its whole sentence unless ``marked``, and the sentence that it leans on."""
+    """The evidence of a hit: its exact answers, or the whole sentence unless ``marked``, and its context."""
     text, sentence, id_ = hit.article.text, (hit.start, hit.end), hit.article.id
     context = library.store.sentence_before(id_, hit.start) if id_ is not None and leans(text, sentence) else None
     return Evidence(hit, exact_answers(text, sentence, hit.reading if marked else None), context)
 
 
 def exact_answers(text: str, sentence: Span, reading: Reading | None) -> tuple[Span, ...]:
-    """What the reader marks in a sentence, in natural bounds and the text's order; the sentence if it was not read."""
+    """The reader's spans in a sentence, completed and in the text's order; the whole sentence if it was not read."""
     spans: list[Span] = []
     for span in reading.spans if reading else [sentence]:
         start, end = complete(text, sentence, span) if reading else span
@@ -156,10 +157,10 @@ def exact_answers(text: str, sentence: Span, reading: Reading | None) -> tuple[S
 
 
 def joined(text: str, spans: Iterable[Span]) -> str:
-    """Pieces of a text, as an answer of several gives them."""
+    """Several pieces of a text joined by "; ", as an answer shows them."""
     return "; ".join(text[start:end] for start, end in spans)
 
 
 def _nearly_as_likely(hit: Hit, best: Hit) -> bool:
-    """Whether the reader likes a hit about as much as the best. What it marks in others is a guess."""
+    """Whether the reader scores a hit about as high as the best. What it marks in lower hits is a guess."""
     return hit.reading is not None and best.reading is not None and hit.reading.score >= best.reading.score - NEARLY

@@ -1,4 +1,4 @@
-"""The bounds of an exact answer: complete words, whole dates and quantities, pairs of quotation marks.
+"""The bounds of an exact answer: whole words, dates and quantities, and pairs of quotation marks.
 
 Spans are ``[start, end)`` in characters of the text.
 """
@@ -12,14 +12,14 @@ Span = tuple[int, int]
 """``[start, end)`` in a text."""
 
 _AROUND = 300
-"""Characters on either side of a span that may belong to it. A sentence may be endless."""
+"""How many characters on either side of a span are considered. A sentence may be very long."""
 _LONGEST_NAME = 3
-"""Words. More words with capitals in a row are a headline, or a title before a name."""
+"""The most words of a name. More capitalised words in a row are a headline, or a title before a name."""
 
 _WORD = re.compile(r"(?:[^\s–—…]|(?<=\d)–(?=\d))+")
-"""What stands between white space, dashes and ellipses. So addresses, @names and codes such as C++ stay whole."""
+"""Text between white space, dashes and ellipses. So addresses, @names and codes such as C++ stay whole."""
 _EDGES = " \n\u00a0।。、\"'“”„‘’«»()[]{}<>.,;:!?*-"
-"""What is not part of the word that it stands at."""
+"""Characters at the ends of a word that are not part of it."""
 _PAIRS = (("“", "”"), ("‘", "’"), ("«", "»"), ("(", ")"), ("[", "]"), ('"', '"'))
 
 
@@ -59,7 +59,7 @@ _CLOCK = (
     rf"(?:{_S}(?:GMT|UTC|BST|CES?T|E[SD]T)\b)?"
 )
 _WHOLE = re.compile(f"{_DATE}|{_CLOCK}|{_QUANTITY}")
-"""What is shown whole or not at all."""
+"""A date, time or quantity, which a span must not cut."""
 _DAY = re.compile(f"{_WEEKDAY}|{_MONTH}")
 
 _LEANING = re.compile(
@@ -70,10 +70,10 @@ _LEANING = re.compile(
 
 
 def complete(text: str, sentence: Span, span: Span) -> Span:
-    """The span, widened within its sentence until it cuts no word, date, time or quantity.
+    """The span, widened within its sentence so that it does not cut a word, date, time or quantity.
 
-    A single word with a capital takes in the rest of its name. Punctuation at the ends is dropped. Of quotation marks
-    and brackets the span holds both or none. A span without a word gives the sentence.
+    A single capitalised word is extended to the whole name. Punctuation at the ends is dropped. Quotation marks and
+    brackets are kept only in pairs. A span without a word becomes the whole sentence.
     """
     low, high = max(sentence[0], span[0] - _AROUND), min(sentence[1], span[1] + _AROUND)
     start, end = max(span[0], low), min(span[1], high)
@@ -89,12 +89,12 @@ def complete(text: str, sentence: Span, span: Span) -> Span:
 
 
 def leans(text: str, sentence: Span) -> bool:
-    """Whether a sentence begins with what points back, such as "He", "That plan" or "The two"."""
+    """Whether a sentence begins with a word that points back, such as "He", "That plan" or "The two"."""
     return _LEANING.match(text, *sentence) is not None
 
 
 def _words(text: str, low: int, high: int, wanted: int) -> Iterator[Span]:
-    """The words between two places, without the punctuation around them. An ’s from ``wanted`` on is left out."""
+    """The words in ``text[low:high]``, without punctuation around them. An ’s from ``wanted`` on is left out."""
     for match in _WORD.finditer(text, low, high):
         word = match.group().lstrip(_EDGES)
         kept = word.rstrip(_EDGES)
@@ -109,28 +109,28 @@ def _words(text: str, low: int, high: int, wanted: int) -> Iterator[Span]:
 
 
 def _name(text: str, words: Sequence[Span], at: int) -> list[Span]:
-    """The word, and those beside it that make a name with it, as "Ana" does with "Vukić"."""
+    """The word, and the words beside it that belong to the same name, such as "Ana" beside "Vukić"."""
     first = last = at
-    while first > 1 and _joined(text, words[first - 1], words[first]):  # the sentence's first word tells nothing
+    while first > 1 and _joined(text, words[first - 1], words[first]):  # the first word of a sentence is capitalised
         first -= 1
     while last + 1 < len(words) and _joined(text, words[last], words[last + 1]):
         last += 1
     return list(words[first : last + 1]) if last - first < _LONGEST_NAME else [words[at]]
 
 
-def _joined(text: str, one: Span, other: Span) -> bool:
-    """Whether two words with capitals stand together, neither of them a month or a weekday."""
-    both = text[slice(*one)], text[slice(*other)]
-    return text[one[1] : other[0]] in (" ", "\n", ". ") and all(
+def _joined(text: str, first: Span, second: Span) -> bool:
+    """Whether two neighbouring words are capitalised and neither is a month or a weekday."""
+    both = text[slice(*first)], text[slice(*second)]
+    return text[first[1] : second[0]] in (" ", "\n", ". ") and all(
         word[0].isupper() and not _DAY.fullmatch(word) for word in both
     )
 
 
 def _in_pairs(text: str, sentence: Span, span: Span, given: Span) -> Span:
-    """The span with both or none of the quotation marks and brackets of each pair.
+    """The span with quotation marks and brackets in pairs only.
 
-    A missing half is added where it stands beside the span. Otherwise the span is cut at the lone one, and its longer
-    side kept. Both halves stay where they stand around the span and one of them was given.
+    If the missing half is directly beside the span, it is added. Otherwise the span is cut at the single half, and the
+    longer side is kept. A pair directly around the span is added if ``given`` included one of its halves.
     """
     start, end = span
     for opening, closing in _PAIRS:
@@ -152,7 +152,7 @@ def _in_pairs(text: str, sentence: Span, span: Span, given: Span) -> Span:
 
 
 def _lone(text: str, start: int, end: int, opening: str, closing: str) -> list[int]:
-    """Where halves of a pair stand without the other. A ’ without a ‘ is an apostrophe."""
+    """Positions of halves without their other half. A ’ without a ‘ is an apostrophe."""
     opened: list[int] = []
     closed: list[int] = []
     for at in range(start, end):

@@ -1,4 +1,4 @@
-"""How sure an answer is: one probability that the best sentence is the right one."""
+"""The confidence of an answer: the probability that the best sentence is the right one."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ if TYPE_CHECKING:
     from index.library import Snapshot
 
 NEAR_COPY = 0.7
-"""Two sentences sharing this part of their words (Jaccard) tell the same."""
+"""Two sentences that share this part of their words (Jaccard) are near-copies."""
 CLIP = 12.0
-"""Beyond it a reader's score says no more: there is no answer."""
+"""A reader's score below ``-CLIP`` counts as ``-CLIP``: it means that there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the confidence is computed from: raw quantities that mean the same for every question."""
+    """The inputs of the confidence: raw values that are comparable between questions."""
 
     cosine: float
-    """Of the question and the best sentence."""
+    """Cosine of the question and the best sentence."""
     passage_cosine: float
-    """Of the question and that sentence's passage."""
+    """Cosine of the question and that sentence's passage."""
     highest_cosine: float
-    """Of the question and any sentence found."""
+    """The highest cosine of the question and any hit."""
     matched: float
-    """The share of the question's idf weight whose words stand in the best sentence."""
+    """The share of the question's words, weighted by idf, that are in the best sentence."""
     passage_matched: float
-    """The same for its passage."""
+    """The share of the question's words, weighted by idf, that are in its passage."""
     names: float
-    """The share of the question's names and numbers that stand in the article; 1 if it has none."""
+    """The share of the question's names and numbers that are in the article; 1 if the question has none."""
     margin: float
-    """How far the score is above that of the next sentence that is no near-copy."""
+    """The score of the best sentence minus that of the next one that is not a near-copy."""
     best: float
-    """The score."""
+    """The score of the best sentence."""
     reader: float
     """The reader's score of the best sentence."""
     reader_margin: float
-    """How far that is above the highest of other sentences that are no near-copies."""
+    """The reader's score of the best sentence minus the highest of the others that are not near-copies."""
 
 
 def features(question: Question, hits: Sequence[Hit], library: Snapshot) -> Features:
-    """The raw quantities behind the confidence, of at least one hit, best first."""
+    """The features of a question's hits, best first. There must be at least one."""
     best = hits[0]
     idf = library.lexical.idf(question.terms)
     start, end = best.passage
@@ -58,36 +58,36 @@ def features(question: Question, hits: Sequence[Hit], library: Snapshot) -> Feat
         highest_cosine=max(hit.signals.dense_sentence for hit in hits),
         matched=_matched(idf, analyse(best.text)),
         passage_matched=_matched(idf, analyse(best.article.text[start:end])),
-        names=_names_in(question, best),
+        names=_matched_names(question, best),
         margin=best.score - others[1].score if len(others) > 1 else 0.0,
         best=best.score,
-        reader=_read(best),
-        reader_margin=_read(best) - max((_read(hit) for hit in others[1:]), default=-CLIP),
+        reader=_reader_score(best),
+        reader_margin=_reader_score(best) - max((_reader_score(hit) for hit in others[1:]), default=-CLIP),
     )
 
 
-def _read(hit: Hit) -> float:
-    """The reader's score, of a sentence that was not read the least that counts."""
+def _reader_score(hit: Hit) -> float:
+    """The reader's score of a hit, at least ``-CLIP``; ``-CLIP`` if it was not read."""
     return max(-CLIP, hit.reading.score) if hit.reading else -CLIP
 
 
 def confidence(features: Features, weights: dict[str, dict[str, float]]) -> float:
-    """The product of logistics of weighted features: that the articles cover the question, and that this answers it.
+    """A product of two logistic functions: the articles cover the question, and this sentence answers it.
 
     Args:
-        weights: of each factor, by name of the feature, and ``bias``.
+        weights: for each factor, the weights of the features by name, and ``bias``.
     """
     values = {"bias": 1.0, **asdict(features)}
-    totals = [sum(weight * values[name] for name, weight in of.items()) for of in weights.values()]
+    totals = [sum(weight * values[name] for name, weight in factor.items()) for factor in weights.values()]
     return math.prod(1 / (1 + math.exp(-total)) for total in totals)
 
 
 def without_copies(hits: Sequence[Hit], to_the_figure: bool = False) -> list[Hit]:
-    """The hits without those that tell, in nearly the same words, what a better one tells.
+    """The hits without near-copies of a better hit.
 
     Args:
         hits: best first.
-        to_the_figure: whether what gives other figures is no copy.
+        to_the_figure: whether a sentence with other figures is never a near-copy.
     """
     kept: list[tuple[Hit, frozenset[str]]] = []
     for hit in hits:
@@ -109,7 +109,7 @@ def _matched(idf: dict[str, float], words: Sequence[str]) -> float:
     return sum(weight for term, weight in idf.items() if term in present) / total if total else 0.0
 
 
-def _names_in(question: Question, best: Hit) -> float:
+def _matched_names(question: Question, best: Hit) -> float:
     names = {term for word in question.names for term in analyse(word)} & set(question.terms)
     if not names:
         return 1.0

@@ -1,4 +1,4 @@
-"""The learnt numbers: weights of the ranking and of the confidence, kept in one readable file."""
+"""The learnt numbers: the weights of ranking and confidence, kept in ``parameters.json``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILE = Path(__file__).with_name("parameters.json")
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights of the raw scores (``qa.retriever.Signals``) in a fused one."""
+    """Weights of the raw scores (``qa.retriever.Signals``) in a fused score."""
 
     dense_sentence: float
     dense_passage: float
@@ -23,16 +23,16 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """All that ``python -m qa fit`` learns."""
+    """All numbers that ``python -m qa fit`` learns."""
 
     ranking: Weights
-    """Of the fused score, where nothing is read."""
+    """Weights of the fused score without the reader."""
     reading: Weights
-    """Of the score that says what is read, and to which the reader's is then added as it is."""
+    """Weights of the fused score with the reader. It decides which passages are read; the reader's score is added."""
     confidence: dict[str, dict[str, float]]
-    """By factor the weights of ``qa.confidence.Features`` by name, and ``bias``."""
+    """For each factor, the weights of ``qa.confidence.Features`` by name, and ``bias``."""
     threshold: float
-    """The least confidence at which an answer is shown as one."""
+    """The lowest confidence at which an answer is shown."""
 
 
 @lru_cache(maxsize=1)

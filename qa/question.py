@@ -1,4 +1,4 @@
-"""A question and the facts about it that others use, each found once: words, quoted phrases, names, kind."""
+"""A question and what is found in it once: words, quoted phrases, names, kind."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ FUNCTION_WORDS = (
     "how i if in into is me my no not of on or our shall should some than the to up us was we were what when where "
     "which who whom whose why will with would you your"
 )
-"""Words that questions are made from, whatever they ask about. They would match any sentence."""
+"""Words that any question can have, whatever it is about. They would match any sentence."""
 
 
 class Kind(StrEnum):
-    """What a question asks for. Evaluation reports by it; no answer depends on it."""
+    """What a question asks for. Evaluation reports results by kind; answers do not depend on it."""
 
     DATE = "date"
     NUMBER = "number"
@@ -71,18 +71,18 @@ class Question:
 
     text: str
     terms: tuple[str, ...]
-    """Distinct words, as the index analyses them, that carry meaning; all words, if none does."""
+    """Distinct words, as the index analyses them, without function words; all words if there are no others."""
     phrases: tuple[str, ...]
-    """What it quotes, which has to stand in a sentence."""
+    """Its quoted phrases. A sentence must contain all of them."""
     restriction: Restriction
     kind: Kind
     several: bool
-    """Whether it asks for more than one answer, as "Which countries …" does."""
+    """Whether it asks for more than one answer, such as "Which countries …"."""
     names: tuple[str, ...]
-    """Its names and numbers: words with a capital after the first, or with a digit. In lower case it shows none."""
+    """Its names and numbers: words with a digit, and capitalised words after the first word."""
     leans_on_another: bool
-    """Whether it needs another question to be understood, as "And when?" or "Why did he say that?" does: it has no word
-    of its own, or only one beside a word that points to what was said before."""
+    """Whether it needs an earlier question to be understood, such as "And when?" or "Why did he say that?". It has no
+    name or phrase, and only function words, or one other word and a word that points back."""
 
 
 def read_question(
@@ -91,7 +91,7 @@ def read_question(
     until: datetime.date | None = None,
     source: str | None = None,
 ) -> Question:
-    """Check a question and find what there is to know about it. Raises QuestionError as ``retrieve`` does."""
+    """Check a question and analyse it. Raises QuestionError as ``retrieve`` does."""
     if not isinstance(question, str):
         raise QuestionError(f"A question is text, not {question!r}.")
     for name, day in (("since", since), ("until", until)):
@@ -106,18 +106,18 @@ def read_question(
             "To add an article instead, put it into the library."
         )
     if not _is_text(text + (source or "")):
-        raise QuestionError("The question holds characters that are not text; type it again in UTF-8.")
+        raise QuestionError("The question has characters that are not text; type it again in UTF-8.")
     if since and until and since > until:
-        raise QuestionError(f"No day is both since {since} and until {until}; swap the two.")
+        raise QuestionError(f"since {since} is later than until {until}; swap the two.")
     restriction = Restriction(since, until, source.strip() or None if source else None)
     quoted = (next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(text))
     phrases = tuple(phrase for phrase in quoted if phrase)
     words = analyse(text)
-    idle, pointing = _analysed(FUNCTION_WORDS), _analysed(_POINTING)
-    terms = dict.fromkeys(word for word in words if word not in idle)
+    function_words, pointing = _analysed(FUNCTION_WORDS), _analysed(_POINTING)
+    terms = dict.fromkeys(word for word in words if word not in function_words)
     names = _names(text)
-    named = not text.isupper() and any(name not in ("I", "I’m", "I'm") for name in names)
-    own = 0 if pointing.isdisjoint(words) else 1
+    has_name = not text.isupper() and any(name not in ("I", "I’m", "I'm") for name in names)
+    too_few_terms = 0 if pointing.isdisjoint(words) else 1
     return Question(
         text,
         tuple(terms or dict.fromkeys(words)),
@@ -126,12 +126,12 @@ def read_question(
         kind=_kind(text),
         several=_SEVERAL.match(text) is not None,
         names=names,
-        leans_on_another=not (phrases or named) and len(terms) <= own,
+        leans_on_another=not (phrases or has_name) and len(terms) <= too_few_terms,
     )
 
 
 def _kind(text: str) -> Kind:
-    """By the first word that asks, and the one after it. A rule of thumb."""
+    """The kind of a question by its first question word and the word after it. A rule of thumb."""
     words: Sequence[str] = re.findall(r"[^\W_]+", text.casefold())
     for word, after in pairwise([*words, ""]):
         if word == "how":
@@ -149,7 +149,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _is_text(text: str) -> bool:
-    """Whether text can be written as UTF-8: bytes of another encoding reach Python as lone surrogates."""
+    """Whether text can be written as UTF-8. Bytes of other encodings reach Python as lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -164,13 +164,14 @@ def _analysed(words: str) -> frozenset[str]:
 
 
 def fold(text: str) -> str:
-    """Text as phrases are compared: without case, accents, kinds of quotation mark, or runs of white space."""
+    """Text in the form in which phrases are compared: case-folded, without accents, with plain quotation marks and
+    dashes, and with single spaces."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN).casefold())
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
 
 
 def holds(sentence: str, phrases: tuple[str, ...]) -> bool:
-    """Whether every phrase stands in a sentence, as ``fold`` compares them."""
+    """Whether a sentence contains every phrase, compared by ``fold``."""
     if not phrases:
         return True
     folded = fold(sentence)

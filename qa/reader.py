@@ -1,8 +1,8 @@
-"""The reader: for a question and a window of text, where the answer stands, and whether there is one.
+"""The reader: finds where the answer to a question is in a window of text, and whether there is one.
 
-An extractive reader (Devlin et al. 2019, section 4.3: a start and an end logit for every token, the
-first token standing for "no answer here"), made from the embedded MiniLM by ``bench/training/train_reader.py``
-and kept as an int8 ONNX network beside this file (docs/reader.md says how it was trained).
+An extractive reader (Devlin et al. 2019, section 4.3): every token has a start and an end logit, and the
+first token means "no answer here". ``bench/training/train_reader.py`` makes it from the shipped MiniLM.
+It is an int8 ONNX network beside this file. docs/reader.md says how it was trained.
 """
 
 from __future__ import annotations
@@ -26,31 +26,30 @@ from index.errors import ModelError
 from qa.bounds import Span
 
 NETWORK = "reader.onnx"
-SHA256 = "0c2545ccd5b71f084c291c1a9841171fcbba6f74891efe1c664128bfd292cb31"
-"""Of the network, which stands beside this file. Its tokenizer is the shipped encoder's."""
+SHA256 = "932c5f7f9eabe18fbbe939d2ab3175d84c36c71f6a2f23d86481d16fff2d6332"
+"""SHA-256 of the network, which is beside this file. Its tokenizer is that of the shipped encoder."""
 
 MAX_QUESTION_TOKENS = 64
 MAX_TOKENS = 320
-"""Of the network's input: the question, the window, and three special tokens."""
+"""The most tokens of the network's input: the question, the window, and three special tokens."""
 MAX_PARTS = 16
-"""Of one window: more than any passage of sentences has, and a bound for texts that have none."""
+"""The most parts of one window. Passages of ordinary sentences have fewer; this limits very long sentences."""
 LONGEST = 30
-"""Tokens of an exact answer, at most."""
+"""The most tokens of an exact answer."""
 MAX_SPANS = 20
-"""Exact answers of a sentence, at most, where a question asks for several."""
+"""The most exact answers of a sentence, for a question that asks for several."""
 NEARLY = 3.0
-"""How much less a further span of a sentence may score than the best, where a question asks for several."""
+"""How far the score of a further span may be below the best one, for a question that asks for several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the reader makes of one sentence: the best span in it."""
+    """The reader's result for one sentence."""
 
     spans: tuple[Span, ...]
-    """In the window's text. The best, then others of the sentence that are nearly as likely, if several were asked for.
-    """
+    """Spans in the window's text: the best one, then others of nearly the same score if several were requested."""
     score: float
-    """How much likelier the best span is than "no answer in this window": a difference of summed logits."""
+    """How much likelier the best span is than "no answer in this window": a difference of sums of logits."""
 
     @property
     def start(self) -> int:
@@ -63,7 +62,7 @@ class Reading:
         return self.spans[0][1]
 
     def moved(self, by: int) -> Reading:
-        """The same in a longer text, in which the window begins at ``by``."""
+        """The same reading in a longer text, in which the window begins at ``by``."""
         return Reading(tuple((start + by, end + by) for start, end in self.spans), self.score)
 
 
@@ -71,9 +70,9 @@ class Reader:
     """An opened reader. Safe to share between threads.
 
     Args:
-        tokenizer: of the ``tokenizers`` library, for pairs of texts by their ids.
-        network: runs on each of many inputs, ``input_ids``, ``attention_mask`` and ``token_type_ids`` to start and end
-            logits. One at a time: no int8 network minds its batch-mates then.
+        tokenizer: of the ``tokenizers`` library. Question and window are encoded separately, and their ids joined.
+        network: from inputs ``input_ids``, ``attention_mask`` and ``token_type_ids`` to start and end logits. It runs
+            each input separately, because in a batch the results of an int8 network depend on the other rows.
     """
 
     def __init__(self, tokenizer: Any, network: Networks) -> None:
@@ -82,18 +81,18 @@ class Reader:
         self._first, self._last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
 
     def read(self, question: str, windows: Sequence[PassageText], several: bool = False) -> list[list[Reading]]:
-        """For each window the best span of each of its sentences; of a sentence without a word, the whole of it.
+        """The reading of each sentence of each window. A sentence without tokens keeps the whole sentence as its span.
 
-        A window longer than the network sees is read in parts, cut between sentences where that can be; of an endless
-        one ``MAX_PARTS``. Sentences beyond them score minus infinity.
+        A window that is too long for the network is read in parts, cut between sentences if possible. At most
+        ``MAX_PARTS`` parts are read. Sentences after them score minus infinity.
 
         Args:
             question: its first ``MAX_QUESTION_TOKENS`` tokens are read.
             windows: texts, and the sentences in them that may answer.
-            several: whether further spans of a sentence are wanted.
+            several: whether to return further spans of a sentence.
         """
-        asked = self._tokenizer.encode(question, add_special_tokens=False).ids[:MAX_QUESTION_TOKENS]
-        head = [self._first, *asked, self._last]
+        question_ids = self._tokenizer.encode(question, add_special_tokens=False).ids[:MAX_QUESTION_TOKENS]
+        head = [self._first, *question_ids, self._last]
         texts = self._tokenizer.encode_batch([window.text for window in windows], add_special_tokens=False)
         bounds = [sentence_tokens(window, text.offsets) for window, text in zip(windows, texts, strict=True)]
         parts = [
@@ -102,34 +101,34 @@ class Reader:
             for first, last in cut(text.word_ids, bounds[at], MAX_TOKENS - len(head) - 1)[:MAX_PARTS]
         ]
         readings = [[Reading((span,), -np.inf) for span in window.sentences] for window in windows]
-        parts.sort(key=lambda part: part[1] - part[2])  # what runs at the same time shall take as long
+        parts.sort(key=lambda part: part[1] - part[2])  # parts that run at the same time should be about equally long
         inputs = []
         for at, first, last in parts:
             ids = np.array([[*head, *texts[at].ids[first:last], self._last]])
             types = (np.arange(ids.shape[1]) >= len(head)).astype(np.int64)[None, :]
             inputs.append({"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types})
         for (at, first, last), (starts, ends) in zip(parts, self._network(inputs), strict=True):
-            none = float(starts[0, 0] + ends[0, 0])
+            no_answer = float(starts[0, 0] + ends[0, 0])
             for n, (begin, stop) in enumerate(bounds[at]):
                 low, high = max(begin, first), min(stop, last)
                 if low >= high:
                     continue
-                here = slice(len(head) + low - first, len(head) + high - first)
-                spans = best_spans(starts[0, here], ends[0, here], several)
-                score = spans[0][2] - none
+                tokens = slice(len(head) + low - first, len(head) + high - first)
+                token_spans = best_spans(starts[0, tokens], ends[0, tokens], several)
+                score = token_spans[0][2] - no_answer
                 if score > readings[at][n].score:
                     offsets = texts[at].offsets
-                    places = tuple((offsets[low + one][0], offsets[low + other][1]) for one, other, _ in spans)
-                    readings[at][n] = Reading(places, score)
+                    spans = tuple((offsets[low + i][0], offsets[low + j][1]) for i, j, _ in token_spans)
+                    readings[at][n] = Reading(spans, score)
         return readings
 
 
 def best_spans(
     starts: NDArray[np.float32], ends: NDArray[np.float32], several: bool = False
 ) -> list[tuple[int, int, float]]:
-    """The first and last token, and the score, of the span of at most ``LONGEST`` tokens with the highest sum.
+    """First token, last token and score of the span with the highest score, of at most ``LONGEST`` tokens.
 
-    With ``several``, others follow that overlap none before them and score at most ``NEARLY`` less than the first.
+    With ``several``, further spans follow. They do not overlap, and score at most ``NEARLY`` less than the first.
     """
     sums = starts[:, None] + ends[None, :]
     length = np.arange(len(ends))[None, :] - np.arange(len(starts))[:, None]
@@ -143,7 +142,7 @@ def best_spans(
         spans.append((first, last, score))
         if not several or len(spans) == MAX_SPANS:
             return spans
-        sums[: last + 1, first:] = -np.inf  # what begins before its end and ends after its start
+        sums[: last + 1, first:] = -np.inf  # spans that overlap this one
 
 
 _opening = threading.Lock()
@@ -169,12 +168,13 @@ def _open() -> Reader:
 
 
 def preload_reader() -> None:
-    """Begin to open the reader in the background; whoever asks for it then waits for the rest only."""
+    """Start opening the reader in the background. Later calls wait only for the rest."""
 
     def load() -> None:
-        # Whoever asks for it is told; or nobody does, and the process ends before a thread can be had.
+        # ModelError: the call that needs the reader raises it again. RuntimeError: the process ended meanwhile, so
+        # no thread could be started.
         with contextlib.suppress(ModelError, RuntimeError):
             load_reader()
 
-    # No daemon: a process must not end in the middle of onnxruntime.
+    # Not a daemon thread: a process must not end in the middle of onnxruntime.
     threading.Thread(target=load, name="reader").start()

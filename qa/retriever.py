@@ -1,9 +1,9 @@
-"""From a question to ranked sentences: dense and lexical search, over passages and over sentences, fused, then read.
+"""The retriever: ranks sentences for a question by dense and lexical search, and by the reader.
 
-Candidates are passages, found by the cosine of their vectors and by BM25; hits are the sentences of
-those passages, ranked by a weighted sum of raw scores. Where the reader is used, a sum with other weights
-says which passages it reads, and its score of each sentence is added. Raw scores mean the same for every
-question, which deciding whether anything answers needs.
+Candidate passages are found by the cosine of their vectors and by BM25. Hits are the sentences of those
+passages, ranked by a weighted sum of raw scores. With the reader, a sum with other weights decides which
+passages are read, and the reader's score of each sentence is added. Raw scores are comparable between
+questions, which the confidence needs.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 CANDIDATES = 20
 """Passages taken from each of the three searches."""
 READ, WITHIN = 8, 5.0
-"""Passages that are read, at most, and by how much their best sentences may be below the best of all in the score that
-decides on it: nearly as good as reading twelve always, in less than a third of the time (docs/reader.md)."""
+"""The most passages that are read, and how far the fused score of a passage's best sentence may be below the highest.
+Nearly as good as always reading twelve passages, in less than a third of the time (docs/reader.md)."""
 
 MAX_PHRASE_HITS = 10_000
-"""Sentences with a quoted phrase that are looked at, at most."""
+"""The most sentences with a quoted phrase that are considered."""
 ALL = 10_000
 """More hits than any question has candidates, unless it quotes a phrase."""
 
@@ -55,23 +55,23 @@ class Signals:
     bm25_sentence: float
     bm25_passage: float
     length: float
-    """The natural logarithm of the sentence's characters: fragments and subheadings seldom answer."""
+    """log(1 + characters of the sentence): fragments and subheadings rarely answer."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Hit:
-    """A sentence of an article, found for a question: ``article.text[start:end]``."""
+    """A sentence found for a question: ``article.text[start:end]``."""
 
     article: Article
     start: int
     end: int
     score: float
-    """With the reader's where it was used; only its order and differences within one question mean anything."""
+    """The fused score, plus the reader's score if the reader was used. Comparable only between hits of one question."""
     signals: Signals
     passage: Span
-    """Where the sentence's passage stands in the article's text."""
+    """The sentence's passage, as a span of the article's text."""
     reading: Reading | None = None
-    """What the reader makes of the sentence, as offsets into the article's text; None if it was not read."""
+    """The reader's result for the sentence, as offsets into the article's text; None if it was not read."""
 
     @property
     def text(self) -> str:
@@ -83,7 +83,7 @@ class Hit:
         return f"Hit({shown!r}, {self.article.path!r}, {self.start}, {self.end}, score={self.score:.2f})"
 
     def to_dict(self) -> dict[str, Any]:
-        """The sentence, its place and its article as plain JSON values. The article's text is not repeated."""
+        """The sentence, its offsets and its article as plain JSON values, without the article's text."""
         article = self.article
         return {
             "text": self.text,
@@ -91,7 +91,7 @@ class Hit:
             "end": self.end,
             "score": round(self.score, 4),
             "article": {
-                "file": article.path,  # not "path": gradio's clients take a row with that for a file to download
+                "file": article.path,  # gradio's clients treat an object with a "path" as a file to download
                 "title": article.title,
                 "date": article.date.isoformat() if article.date else None,
                 "source": article.source,
@@ -110,24 +110,24 @@ def retrieve(
     source: str | None = None,
     rerank: bool = True,
 ) -> list[Hit]:
-    """The ``k`` sentences that come nearest to answering a question, best first.
+    """The ``k`` sentences most likely to answer a question, best first.
 
     Args:
-        question: in plain words, at most ``MAX_QUESTION_CHARS`` characters. Every "quoted phrase" in
-            it must stand in a sentence for it to be found.
-        library: an opened index, or the path of one, which is then opened once and kept; the default one if left out
-            (``CLIPPINGS_INDEX``, or ``.index``).
-        k: how many at most.
-        since, until: only articles of these dates, both included; articles of unknown date are then
-            left out.
-        source: only articles of this source, compared without case.
-        rerank: whether the reader reads the best passages, which finds the answering sentence more often and
-            takes several times as long.
+        question: in plain words, at most ``MAX_QUESTION_CHARS`` characters. A sentence is found only if it
+            contains every "quoted phrase" of the question.
+        library: an open index, or the path of one, which is opened once and kept open. The default is
+            ``CLIPPINGS_INDEX``, or ``.index``.
+        k: the most sentences to return.
+        since, until: only articles of these dates, both included. Articles without a date are then left
+            out.
+        source: only articles of this source. Case is ignored.
+        rerank: whether the reader reads the best passages. It finds the answering sentence more often, but
+            takes several times longer.
 
     Raises:
-        QuestionError: the question is empty, too long or not text, ``k`` is below 1, the restriction
-            contradicts itself, or ``library`` is neither an index nor a path.
-        IndexStateError, ModelError: the index, or the model it was made with, is not there.
+        QuestionError: the question is empty, too long or not text, ``k`` is below 1, ``since`` is after
+            ``until``, or ``library`` is neither an index nor a path.
+        IndexStateError, ModelError: the index, or the model that it was made with, cannot be used.
     """
     snapshot = library_to_ask(library)
     parsed = read_question(question, since, until, source)
@@ -135,7 +135,7 @@ def retrieve(
 
 
 def library_to_ask(library: Library | str | os.PathLike[str] | None) -> Snapshot:
-    """The library given, the one at a path, or the default one, as of now: what one question is put to."""
+    """A snapshot of the given library, of the one at a path, or of the default one, for one question."""
     from index.library import Library, default_library  # late: only asking needs them
 
     if library is None:
@@ -158,24 +158,24 @@ def _opened(path: Path) -> Library:
 def search(
     question: Question, library: Snapshot, k: int, reader: Reader | None = None, weights: Weights | None = None
 ) -> list[Hit]:
-    """The ``k`` best sentences for a question taken apart by ``read_question``, read if a reader is given."""
+    """The ``k`` best sentences for a question from ``read_question``. They are read if a reader is given."""
     if k < 1:
         raise QuestionError(f"{k} sentences cannot be shown; ask for at least 1.")
     parameters = load_parameters()
     weights = weights or (parameters.reading if reader is not None else parameters.ranking)
-    found = find_candidates(question, library)
-    scores = fuse(found.signals, weights)
+    candidates = find_candidates(question, library)
+    scores = fuse(candidates.signals, weights)
     readings: dict[int, Reading] = {}
     if reader is not None:
-        readings = read_best(question, library, found, scores, reader, READ, WITHIN)
+        readings = read_best(question, library, candidates, scores, reader, READ, WITHIN)
         scores = rerank(scores, readings)
     hits: list[Hit] = []
-    for at in np.argsort(-scores, kind="stable").tolist():  # rows come by id, so that ties do too
-        row = found.rows[at]
-        article, passage = library.article(row.article), found.passages.get(row.passage)
+    for at in np.argsort(-scores, kind="stable").tolist():  # rows are in the order of ids, and so are ties
+        row = candidates.rows[at]
+        article, passage = library.article(row.article), candidates.passages.get(row.passage)
         if article is None or passage is None:
             continue  # removed a moment ago
-        signals, place = Signals(*found.signals[at].tolist()), (passage.start, passage.end)
+        signals, place = Signals(*candidates.signals[at].tolist()), (passage.start, passage.end)
         hits.append(Hit(article, row.start, row.end, float(scores[at]), signals, place, readings.get(at)))
         if len(hits) == k:
             break
@@ -184,13 +184,13 @@ def search(
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The sentences that may answer a question, by their ids."""
+    """The sentences that may answer a question, in the order of their ids."""
 
     rows: list[SentenceRow]
     passages: dict[int, PassageRow]
-    """The passages that they stand in, by id."""
+    """Their passages, by id."""
     signals: NDArray[np.float64]
-    """Their raw scores, shape (n, 5), as ``Signals`` orders them."""
+    """Their raw scores, shape (n, 5), in the order of ``Signals``."""
 
 
 def find_candidates(question: Question, library: Snapshot) -> Candidates:
@@ -208,9 +208,9 @@ def find_candidates(question: Question, library: Snapshot) -> Candidates:
             *library.store.passages_holding(list(lexical.search_sentences(question.terms, CANDIDATES, restriction))),
         }
     rows, vectors = library.store.sentences_of(sorted(ids))
-    if question.phrases:  # a phrase may stand in a neighbouring sentence only
-        held = [at for at, row in enumerate(rows) if _holds(row, question, library)]
-        rows, vectors = [rows[at] for at in held], vectors[held]
+    if question.phrases:  # the phrase may be in another sentence of the passage
+        kept = [at for at, row in enumerate(rows) if _holds(row, question, library)]
+        rows, vectors = [rows[at] for at in kept], vectors[kept]
     passages = library.store.passage_rows(sorted(ids))
     if not rows:
         return Candidates([], {}, np.zeros((0, 5)))
@@ -232,20 +232,20 @@ def find_candidates(question: Question, library: Snapshot) -> Candidates:
 
 
 def _holds(row: SentenceRow, question: Question, library: Snapshot) -> bool:
-    """Whether a sentence holds the question's phrases."""
+    """Whether a sentence contains the question's phrases."""
     article = library.article(row.article)
     return article is not None and holds(article.text[row.start : row.end], question.phrases)
 
 
 def fuse(signals: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
-    """The scores, shape (n,), by which sentences are ranked; signals of shape (n, 5), as ``Signals`` orders them."""
+    """The fused scores, shape (n,), of signals of shape (n, 5) in the order of ``Signals``."""
     return np.asarray(signals @ np.array(astuple(weights)))
 
 
 def read_best(
     question: Question,
     library: Snapshot,
-    found: Candidates,
+    candidates: Candidates,
     scores: NDArray[np.float64],
     reader: Reader,
     read: int,
@@ -253,37 +253,37 @@ def read_best(
 ) -> dict[int, Reading]:
     """Readings of the sentences of the best passages, by position among the candidates.
 
-    At most ``read`` passages are read, and none whose best sentence scores more than ``within`` less than the best.
+    At most ``read`` passages are read. The best sentence of each scores at most ``within`` less than the highest score.
     """
-    inside: dict[int, list[int]] = {}  # positions by passage, the passages in the order of their best sentences
+    positions: dict[int, list[int]] = {}  # by passage; passages in the order of their best sentences
     for at in np.argsort(-scores, kind="stable").tolist():
-        inside.setdefault(found.rows[at].passage, []).append(at)
-    places: list[tuple[int, list[int]]] = []
+        positions.setdefault(candidates.rows[at].passage, []).append(at)
+    read_from: list[tuple[int, list[int]]] = []  # the start of each window, and the positions of its sentences
     windows: list[PassageText] = []
-    for id_, (best, *others) in islice(inside.items(), read):
-        passage = found.passages.get(id_)
+    for id_, (best, *others) in islice(positions.items(), read):
+        passage = candidates.passages.get(id_)
         article = library.article(passage.article) if passage else None
         if passage is None or article is None:
             continue  # removed a moment ago
         if scores[best] < scores.max() - within:
             break
         sentences = sorted([best, *others])
-        spans = [(found.rows[at].start - passage.start, found.rows[at].end - passage.start) for at in sentences]
+        rows = [candidates.rows[at] for at in sentences]
+        spans = [(row.start - passage.start, row.end - passage.start) for row in rows]
         windows.append(PassageText(article.text[passage.start : passage.end], tuple(spans)))
-        places.append((passage.start, sentences))
+        read_from.append((passage.start, sentences))
     readings: dict[int, Reading] = {}
-    for (start, sentences), found_here in zip(
-        places, reader.read(question.text, windows, question.several), strict=True
-    ):
-        for at, reading in zip(sentences, found_here, strict=True):
+    window_readings = reader.read(question.text, windows, question.several)
+    for (start, sentences), sentence_readings in zip(read_from, window_readings, strict=True):
+        for at, reading in zip(sentences, sentence_readings, strict=True):
             readings[at] = reading.moved(start)
     return readings
 
 
 def rerank(scores: NDArray[np.float64], readings: dict[int, Reading]) -> NDArray[np.float64]:
-    """The fused scores and the reader's; a sentence that was not read takes the least of those that were."""
+    """The sum of fused and reader's scores. A sentence that was not read gets the lowest reader's score."""
     if not readings:
         return scores
-    known = {at: reading.score for at, reading in readings.items() if math.isfinite(reading.score)}
-    least = min(known.values(), default=0.0)
-    return np.asarray(scores + [known.get(at, least) for at in range(len(scores))])
+    reader_scores = {at: reading.score for at, reading in readings.items() if math.isfinite(reading.score)}
+    lowest = min(reader_scores.values(), default=0.0)
+    return np.asarray(scores + [reader_scores.get(at, lowest) for at in range(len(scores))])

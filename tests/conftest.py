@@ -16,6 +16,7 @@ from index import Library, build, open_index
 from index.encoding.encoder import TokenEncoder
 from index.encoding.loading import SHIPPED, load_encoder
 from index.encoding.sentence_transformer import Original, load_original
+from qa.reader import Reader, load_reader
 from tests.models import SmallModel, make_model
 from tests.running import ROOT
 from tests.stored import copy_index
@@ -105,6 +106,12 @@ def encoder() -> TokenEncoder:
     loaded = load_encoder(SHIPPED)
     assert isinstance(loaded, TokenEncoder)
     return loaded
+
+
+@pytest.fixture(scope="session")
+def reader() -> Reader:
+    """The shipped reader."""
+    return load_reader()
 
 
 @pytest.fixture(scope="session")

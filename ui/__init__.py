@@ -1,4 +1,4 @@
-"""The web chat: ask on the left, read the marked article on the right. Importing this loads no gradio."""
+"""The web chat: ask on the left, read the marked article on the right. Importing this does not load gradio."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from qa.reader import preload_reader
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; returns the exit status."""
+    """Serve until interrupted. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m ui", description="Ask your articles in the browser.")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve at (default: %(default)s)")
     parser.add_argument("--port", type=port_number, default=7860, help="port to serve at (default: %(default)s)")
@@ -27,23 +27,23 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for chatty in ("httpx", "watchfiles", "faiss"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for library_name in ("httpx", "watchfiles", "faiss"):
+        logging.getLogger(library_name).setLevel(logging.WARNING)
     try:
-        preload(Path(options.index))  # while gradio comes up
+        preload(Path(options.index))  # while gradio loads
         preload_reader()
         library = open_index(options.index)
         from index.watching import watching
-        from ui.app import create_app, serve  # late: gradio takes seconds, and an error above should not
+        from ui.app import create_app, serve  # late: gradio takes seconds, and errors above should show at once
 
         following = contextlib.nullcontext() if library.store.exported else watching(library.corpus, library.path)
         app = create_app(library)
         url = serve(app, options.host, options.port, wait=False)
-        with following:  # only now: where the port is taken, nothing has been begun
+        with following:  # only now, so that nothing is built if the port is in use
             print(f"Clippings is at {url} (Ctrl+C stops it)", flush=True)
             app.block_thread()
     except ModuleNotFoundError as error:
-        print(f"The chat takes {error.name}. Run: pip install 'clippings[ui]'", file=sys.stderr)
+        print(f"The chat needs {error.name}. Run: pip install 'clippings[ui]'", file=sys.stderr)
         return 1
     except ClippingsError as error:
         print(error, file=sys.stderr)
@@ -52,9 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def port_number(text: str) -> int:
-    """A port as typed."""
+    """The number of a port, as typed on the command line."""
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; take a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 1 to 65535")
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""The named endpoints /ask and /retrieve: the same answers as plain JSON, for programs."""
+"""The endpoints /ask and /retrieve: answers as plain JSON, for programs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from index.library import Library
 
 MAX_HITS = 100
-"""Sentences that /retrieve returns, at most."""
+"""The most sentences that /retrieve returns."""
 
 
 def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable[..., list[dict[str, Any]]]]:
     """The functions behind /ask and /retrieve. Their annotations become the endpoints' documentation."""
 
     def ask(question: str, since: str = "", until: str = "", source: str = "") -> dict[str, Any]:
-        """The answer to one question, with the sentences that say so; dates are YYYY-MM-DD."""
+        """The answer to one question, with the sentences that say so. Dates are YYYY-MM-DD."""
         try:
-            said = answer(
+            result = answer(
                 question,
                 library,
                 since=parse_day(since, "since"),
@@ -34,10 +34,10 @@ def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable
             )
         except ClippingsError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return said.to_dict()
+        return result.to_dict()
 
     def find(question: str, k: int = 5, since: str = "", until: str = "", source: str = "") -> list[dict[str, Any]]:
-        """The sentences that come nearest to the question, best first, 1 to 100 of them; dates are YYYY-MM-DD."""
+        """The 1 to 100 sentences nearest to the question, best first. Dates are YYYY-MM-DD."""
         try:
             hits = retrieve(
                 question,
@@ -55,7 +55,7 @@ def endpoints(library: Library) -> tuple[Callable[..., dict[str, Any]], Callable
 
 
 def _how_many(k: object) -> int:
-    """How many sentences are asked for. Raises QuestionError on anything but a whole number from 1 to ``MAX_HITS``."""
+    """The number of sentences to return. Raises QuestionError unless it is a whole number from 1 to ``MAX_HITS``."""
     if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MAX_HITS:
         raise QuestionError(f"k: {str(k)[:40]} sentences cannot be returned; ask for 1 to {MAX_HITS}.")
     return k

@@ -1,6 +1,6 @@
-"""The page in gradio: create_app(library) wires the components to the desk, serve(app) starts it.
+"""The page in gradio: create_app(library) connects the components to the desk, serve(app) starts it.
 
-Importing this loads gradio, which takes seconds; ``import ui`` does not import this.
+Importing this loads gradio, which takes seconds. ``import ui`` does not import this.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from index.errors import ClippingsError
 from ui import render, shelf
 from ui.api import endpoints
 from ui.desk import Desk
-from ui.shelf import Examples
+from ui.examples import Examples
 
 if TYPE_CHECKING:
     from index.library import Library
 
 FOLDER = Path(__file__).parent
 MAX_UPLOAD = "64mb"
-"""Gradio's own limit is only a guard; what is too large for an article is refused by index, in words."""
+"""Gradio's limit for one file. Files too large for an article are refused by ``index``, with a message."""
 
 POLL_SECONDS = 2.0
-"""How often an open page asks whether the library has changed."""
+"""How often an open page checks whether the library has changed."""
 
-# Buttons inside the HTML name their event in data-event; their other data-* go with it. Gradio finds
-# the names of custom events by their quotes in this text.
+# Buttons inside the HTML name their event in data-event; their other data-* attributes are sent with it.
+# Gradio finds the names of custom events by their quotes in this text.
 _SEND_EVENTS = """
 const events = ['open', 'example', 'clear', 'remove'];
 element.addEventListener('click', (click) => {
@@ -56,8 +56,8 @@ class PortError(ClippingsError):
 
 
 def create_app(library: Library) -> gr.Blocks:
-    """Build the chat over a library. Nothing is started; ``serve`` or ``launch`` does that."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio looks here in places that know no app
+    """Build the chat for a library. It does not start it; ``serve`` or ``launch`` does."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # for gradio code that does not see the setting of the app
     desk, examples = Desk(library), Examples(library)
 
     with gr.Blocks(title="Clippings", analytics_enabled=False, fill_width=True, delete_cache=(600, 600)) as app:
@@ -121,36 +121,37 @@ def create_app(library: Library) -> gr.Blocks:
         def opening() -> str:
             return shelf.opening(desk.articles(), examples.current())
 
-        def library_now(searched: str) -> list[Any]:
-            held = desk.articles()
-            return [shelf.masthead(len(held)), shelf.shelf(held, searched), gr.update(choices=_choices(library))]
+        def library_now(search_words: str) -> list[Any]:
+            articles = desk.articles()
+            listed = shelf.shelf(articles, search_words)
+            return [shelf.masthead(len(articles)), listed, gr.update(choices=_choices(library))]
 
         def start() -> list[Any]:
             now = (library.generation, examples.current())
             first = [now, (), None, render.conversation((), opening()), shelf.front_page(desk.articles())]
             return first + library_now("")
 
-        def follow(before: Any, said: tuple[str, ...], open_id: int | None, searched: str) -> list[Any]:
+        def follow(before: Any, past_turns: tuple[str, ...], open_id: int | None, search_words: str) -> list[Any]:
             now = (library.generation, examples.current())
             if now == before:
                 return [gr.skip()] * 6
             page: Any = gr.skip()
-            if open_id is None and not said:
+            if open_id is None and not past_turns:
                 page = shelf.front_page(desk.articles())
             elif open_id is not None and not desk.holds(open_id):
                 page = render.article_gone()
-            told = gr.skip() if said else render.conversation((), opening())
-            return [now, told, page, *library_now(searched)]
+            talk_html = gr.skip() if past_turns else render.conversation((), opening())
+            return [now, talk_html, page, *library_now(search_words)]
 
-        def ask(asked: str, said: tuple[str, ...], *narrowed: str) -> list[Any]:
-            reply = desk.ask(asked or "", said, *[value or "" for value in narrowed])
+        def ask(question_text: str, past_turns: tuple[str, ...], *restrictions: str) -> list[Any]:
+            reply = desk.ask(question_text or "", past_turns, *[value or "" for value in restrictions])
             page = gr.skip() if reply.page is None else reply.page
-            opened = gr.skip() if reply.page is None else reply.article
+            open_id = gr.skip() if reply.page is None else reply.article
             box = "" if reply.taken else gr.skip()
-            return [reply.turns, render.conversation(reply.turns, ""), page, opened, box]
+            return [reply.turns, render.conversation(reply.turns, ""), page, open_id, box]
 
-        def example(event: gr.EventData, said: tuple[str, ...], *narrowed: str) -> list[Any]:
-            return ask(str(event._data.get("question", "")), said, *narrowed)
+        def example(event: gr.EventData, past_turns: tuple[str, ...], *restrictions: str) -> list[Any]:
+            return ask(str(event._data.get("question", "")), past_turns, *restrictions)
 
         def open_place(event: gr.EventData) -> tuple[str, int | None]:
             return desk.open(event._data)
@@ -161,35 +162,35 @@ def create_app(library: Library) -> gr.Blocks:
         def add_files(paths: list[str] | None) -> Iterator[list[Any]]:
             if not paths:
                 return
-            for told in desk.add_files(paths):
-                yield [told, gr.skip()]
+            for status_html in desk.add_files(paths):
+                yield [status_html, gr.skip()]
             for path in paths:
                 Path(path).unlink(missing_ok=True)  # gradio's own copy
-            yield [told, None]
+            yield [status_html, None]
 
-        def add_pasted(*pasted: str) -> list[Any]:
-            told, added = desk.add_pasted(*[value or "" for value in pasted])
-            return [told, *([""] * 4 if added else [gr.skip()] * 4)]
+        def add_pasted(*fields: str) -> list[Any]:
+            status_html, added = desk.add_pasted(*[value or "" for value in fields])
+            return [status_html, *([""] * 4 if added else [gr.skip()] * 4)]
 
         def remove(event: gr.EventData) -> str:
             return desk.remove(event._data)
 
-        answer_one, find = endpoints(library)  # before the page's own events, which would take the names
+        answer_one, find = endpoints(library)  # before the page's own events, which would take these names
         gr.api(answer_one, api_name="ask", concurrency_limit=8)
         gr.api(find, api_name="retrieve", concurrency_limit=8)
 
-        # What is quick goes past the queue; only adding, which shows its progress, stands in it.
+        # Quick events skip the queue. Adding uses it, because it shows its progress.
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         slow: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1}
-        room = [head, listing, source]
-        follow_args = ([seen, turns, shown, words], [seen, talk, article, *room])
-        told = [turns, talk, article, shown, question]
-        narrow = [since, until, source]
+        library_outputs = [head, listing, source]
+        follow_args = ([seen, turns, shown, words], [seen, talk, article, *library_outputs])
+        reply_outputs = [turns, talk, article, shown, question]
+        restrict = [since, until, source]
 
-        app.load(start, None, [seen, turns, shown, talk, article, *room], **quick)
+        app.load(start, None, [seen, turns, shown, talk, article, *library_outputs], **quick)
         timer.tick(follow, *follow_args, **quick)
-        gr.on([question.submit, send.click], ask, [question, turns, *narrow], told, **quick)
-        talk.example(example, [turns, *narrow], told, **quick)
+        gr.on([question.submit, send.click], ask, [question, turns, *restrict], reply_outputs, **quick)
+        talk.example(example, [turns, *restrict], reply_outputs, **quick)
         talk.clear(clear, None, [turns, talk, article, shown], **quick)
         for place in (talk, article, listing):
             place.open(open_place, None, [article, shown], **quick)
@@ -200,15 +201,15 @@ def create_app(library: Library) -> gr.Blocks:
             follow, *follow_args, **quick
         )
 
-    examples.current()  # begin checking them now
+    examples.current()  # starts the first check
     return app
 
 
 def serve(app: gr.Blocks, host: str = "127.0.0.1", port: int = 7860, *, wait: bool = True) -> str:
-    """Start the page and return its address; with ``wait``, only once it has been stopped.
+    """Start the page and return its address. With ``wait``, return only when it has been stopped.
 
     Raises:
-        PortError: the port is in use, or the host is not one of this machine's.
+        PortError: the port is in use, or the host is not an address of this machine.
     """
     system = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
     theme = gr.themes.Base(font=system, font_mono=["ui-monospace", "monospace"])
@@ -235,16 +236,15 @@ def serve(app: gr.Blocks, host: str = "127.0.0.1", port: int = 7860, *, wait: bo
     except OSError as error:
         other = port + 1 if port < 65535 else port - 1
         raise PortError(
-            f"Port {port} on {host} cannot be used. Take another: make chat PORT={other}, "
-            f"or python -m ui --port {other}"
+            f"Port {port} on {host} cannot be used. Use another: make chat PORT={other}, or python -m ui --port {other}"
         ) from error
     return str(url)
 
 
 def _head() -> str:
-    """What goes into the page's head: who may be called (nobody else), the icon, and the style sheets.
+    """The page's head: a policy that allows only this host, the icon, and the style sheets.
 
-    The sheets stand here because gradio's own css option would rewrite their selectors.
+    The style sheets are here because gradio's css option would rewrite their selectors.
     """
     sheets = [(FOLDER / name).read_text(encoding="utf-8") for name in ("style.css", "controls.css")]
     return f"{_ONLY_THIS_HOST}{_ICON}<style>{''.join(sheets)}</style>"
@@ -255,7 +255,7 @@ def _html(name: str) -> Any:
 
 
 def _day(label: str, name: str) -> Any:
-    """A box for a date; script.js makes it the browser's own date field."""
+    """A box for a date. script.js turns it into the browser's date field."""
     return gr.Textbox(label=label, placeholder="YYYY-MM-DD", max_lines=1, elem_id=name, elem_classes="day", min_width=0)
 
 

@@ -1,6 +1,6 @@
-"""What a person can do on the page, without gradio: ask, open, look through the library, add, remove.
+"""The actions of the page, without gradio: ask, open, list the library, add, remove.
 
-This is a boundary: it catches ``ClippingsError`` and puts its message where the person looks.
+``ClippingsError`` is caught here, and its message is shown on the page.
 """
 
 from __future__ import annotations
@@ -26,51 +26,51 @@ if TYPE_CHECKING:
     from qa.bounds import Span
 
 MAX_TURNS = 50
-"""Older turns leave the page; they are kept nowhere else."""
+"""The most turns on the page. Older ones are dropped; they are not stored anywhere else."""
 
 MAX_SPANS = 100
-"""Exact answers of one sentence that are taken from the page."""
+"""The most exact answers of one sentence that the page may send."""
 
 _SPAN = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What asking changes on the page."""
+    """What a question changes on the page."""
 
     turns: tuple[str, ...]
-    """The rendered turns of this conversation. They live in this page's session only."""
+    """The rendered turns of this conversation. They exist only in this page's session."""
     page: str | None
-    """What to show in the article's place, or ``None`` to leave what is there."""
+    """HTML for the article pane, or ``None`` to leave it as it is."""
     article: int | None
-    """The id of that article, if it is one."""
+    """The id of the article in ``page``, if there is one."""
     taken: bool
-    """Whether the question was taken, so that the box may be emptied."""
+    """Whether the question was accepted. The question box is then emptied."""
 
 
 class Desk:
-    """One library, and what the page does with it; shared by all sessions, so it keeps nothing of any."""
+    """One library and the actions on it. All sessions share it, so it does not store anything about a session."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
         self._listed: tuple[int, list[ArticleInfo]] = (-1, [])
 
     def articles(self) -> list[ArticleInfo]:
-        """The library's articles, the latest first; listed anew only when they have changed."""
+        """The library's articles, the latest first. They are read again only if they have changed."""
         generation = self.library.generation
         if self._listed[0] != generation:
             self._listed = (generation, self.library.articles())
         return self._listed[1]
 
     def holds(self, number: int) -> bool:
-        """Whether the article of this id is in the library still."""
+        """Whether the article with this id is still in the library."""
         return any(article.id == number for article in self.articles())
 
     def ask(self, question: str, turns: Sequence[str], since: str = "", until: str = "", source: str = "") -> Reply:
-        """Answer one question by itself, and add the turn to the conversation."""
+        """Answer one question on its own, and add the turn to the conversation."""
         try:
             first_day, last_day = parse_day(since, "From"), parse_day(until, "To")
-            said = answer(
+            result = answer(
                 question,
                 self.library,
                 k=render.MAX_CLIPPINGS,
@@ -80,14 +80,14 @@ class Desk:
             )
         except ClippingsError as error:
             return Reply((*turns, render.notice(question, str(error)))[-MAX_TURNS:], None, None, taken=False)
-        told = (*turns, render.turn(said, _narrowed(first_day, last_day, source)))[-MAX_TURNS:]
-        if not said.found or not said.evidence:
-            return Reply(told, render.nothing_marked(), None, taken=True)
-        first = render.clipping_of_evidence(said.evidence[0])
-        return Reply(told, render.article_page(first.article, first), first.article.id, taken=True)
+        new_turns = (*turns, render.turn(result, _narrowed(first_day, last_day, source)))[-MAX_TURNS:]
+        if not result.found or not result.evidence:
+            return Reply(new_turns, render.nothing_marked(), None, taken=True)
+        first = render.clipping_of_evidence(result.evidence[0])
+        return Reply(new_turns, render.article_page(first.article, first), first.article.id, taken=True)
 
     def open(self, place: Mapping[str, object]) -> tuple[str, int | None]:
-        """The article at a place that ``render.place`` wrote, marked there, and its id."""
+        """The HTML and the id of the article at a place from ``render.place``, marked there."""
         article = self._article(place)
         if article is None:
             return render.article_gone(), None
@@ -101,7 +101,7 @@ class Desk:
         return render.article_page(article, clipping), article.id
 
     def add_files(self, paths: Sequence[str]) -> Iterator[str]:
-        """Add files to the library one by one, yielding what to show; each is askable at once."""
+        """Add files to the library one by one, yielding the HTML to show. Each file can be searched at once."""
         good: list[str] = []
         bad: list[str] = []
         for done, path in enumerate(map(Path, paths)):
@@ -119,7 +119,7 @@ class Desk:
         yield shelf.report(good, bad)
 
     def add_pasted(self, text: str, title: str = "", date: str = "", source: str = "") -> tuple[str, bool]:
-        """Add a pasted article; returns what to show, and whether it was added."""
+        """Add a pasted article. Returns the HTML to show, and whether it was added."""
         try:
             result = add_text(text, self.library.path, title=title, date=date, source=source)
         except (ClippingsError, OSError) as error:
@@ -129,10 +129,10 @@ class Desk:
         return shelf.report([f"Added {title.strip() or 'the article'}. Ask it something."], _remarks(result)), True
 
     def remove(self, place: Mapping[str, object]) -> str:
-        """Move an article's file to .trash and take it out of the library; returns what to show."""
+        """Move an article's file to .trash and remove it from the library. Returns the HTML to show."""
         article = self._article(place)
         if article is None:
-            return shelf.report([], ["This article has left the library already."])
+            return shelf.report([], ["This article is no longer in the library."])
         try:
             remove([article.path], self.library.path)
         except (ClippingsError, OSError) as error:
@@ -145,7 +145,7 @@ class Desk:
 
 
 def parse_day(text: str | None, label: str) -> datetime.date | None:
-    """A day as typed, YYYY-MM-DD, or None where nothing is. Raises QuestionError on anything else."""
+    """A typed day, YYYY-MM-DD, or None for an empty text. Raises QuestionError for anything else."""
     typed = (text or "").strip()
     if not typed:
         return None
@@ -158,7 +158,8 @@ def parse_day(text: str | None, label: str) -> datetime.date | None:
 
 
 def _narrowed(since: datetime.date | None, until: datetime.date | None, source: str) -> str:
-    """To which articles a question was put, in words; nothing if to all. The controls may be folded away."""
+    """A description of the articles that a question was restricted to; empty if it was not. The controls that show
+    this may be folded."""
     parts = [
         f"from {source}" if source else "",
         f"since {render.day(since)}" if since else "",
@@ -168,13 +169,13 @@ def _narrowed(since: datetime.date | None, until: datetime.date | None, source: 
 
 
 def _remarks(report: BuildReport) -> list[str]:
-    """What a report has to say about files that were skipped, or not fully understood."""
+    """The messages of a report: reasons for skipped files, and warnings."""
     remarks = [why for _, why in report.skipped]
-    return remarks + [f"{Path(name).name}: {what}" for name, what in report.warnings]
+    return remarks + [f"{Path(name).name}: {warning}" for name, warning in report.warnings]
 
 
 def _int(value: object) -> int | None:
-    """A number that came from the page, or None if it is none."""
+    """A number from the page, or None if the value is not a number."""
     try:
         return int(str(value))
     except ValueError:
@@ -182,9 +183,9 @@ def _int(value: object) -> int | None:
 
 
 def _spans(value: object) -> list[Span]:
-    """Spans as ``render.place`` writes them, or none if anything else came from the page."""
+    """Spans from the page in the form of ``render.place``, or an empty list if the value has another form."""
     words = str(value or "").split()
-    found = [span for word in words if (span := _SPAN.fullmatch(word))]
-    if len(found) != len(words) or len(found) > MAX_SPANS:
+    matches = [match for word in words if (match := _SPAN.fullmatch(word))]
+    if len(matches) != len(words) or len(matches) > MAX_SPANS:
         return []
-    return [(int(span[1]), int(span[2])) for span in found]
+    return [(int(match[1]), int(match[2])) for match in matches]

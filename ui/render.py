@@ -1,7 +1,7 @@
-"""Pure functions from articles and spans to HTML: slice, escape each slice, then mark it.
+"""Make HTML from articles and spans with pure functions: slice, escape each slice, then mark it.
 
-Article text is hostile. Whatever comes from an article or a question goes through ``escape``; nothing
-else in the project turns such text into HTML.
+Article text is not trusted. All text from an article or a question goes through ``escape``. Nothing else
+in the project turns such text into HTML.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ MAX_CLIPPINGS = 5
 """The answering sentence and up to four more."""
 
 READ_WITH = "Read with the marked sentence"
-"""What a mark of the context is for; style.css has screen readers say it."""
+"""The title of a marked context. style.css makes screen readers say it."""
 
 _MONTHS = "January February March April May June July August September October November December".split()
 _TEMPLATE_SIGNS = {"`": "&#96;", "$": "&#36;", "{": "&#123;", "}": "&#125;"}
 _REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""Characters that switch the direction of the text after them, beyond the words they stand in."""
+"""Characters that change the direction of the text after them."""
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and the halves of characters that a file name in no known encoding is read as."""
+"""Control characters, and lone surrogates, which a file name in an unknown encoding contains."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clipping:
-    """A sentence in its article, ``article.text[start:end]``, and what to mark with it; see ``clipping_at``."""
+    """A sentence of an article, ``article.text[start:end]``, and what to mark; see ``clipping_at``."""
 
     article: Article
     start: int
     end: int
     exact: tuple[Span, ...] = ()
-    """The exact answers within the sentence, in its order and apart; none where the whole of it answers."""
+    """The exact answers within the sentence, in order and without overlap. Empty if the whole sentence answers."""
     context: Span | None = None
-    """The sentence beside it without which it is not understood."""
+    """The neighbouring sentence that is needed to understand this one."""
 
     @property
     def sentence(self) -> str:
@@ -60,33 +60,33 @@ class Clipping:
         return sorted([(self.start, self.end), *([self.context] if self.context else [])])
 
     @property
-    def said(self) -> list[str]:
-        """What it answers: its exact answers, or else the sentence."""
+    def answers(self) -> list[str]:
+        """The exact answers, or else the sentence."""
         return [self.article.text[start:end] for start, end in self.exact] or [self.sentence]
 
 
 def clipping_at(
     article: Article, start: int, end: int, exact: Iterable[Span] = (), context: Span | None = None
 ) -> Clipping:
-    """A clipping with what can be marked of these spans: overlapping answers become one, misplaced spans are left out.
+    """A clipping with the valid spans. Overlapping answers are merged.
 
-    An answer has to lie within the sentence, the context beside it.
+    An answer must be inside the sentence and the context outside it. Other spans are left out.
     """
-    apart: list[Span] = []
+    answers: list[Span] = []
     for first, last in sorted(exact):
         if not start <= first < last <= end:
             continue
-        if apart and first < apart[-1][1]:
-            apart[-1] = (apart[-1][0], max(apart[-1][1], last))
+        if answers and first < answers[-1][1]:
+            answers[-1] = (answers[-1][0], max(answers[-1][1], last))
         else:
-            apart.append((first, last))
-    if apart == [(start, end)]:
-        apart = []
+            answers.append((first, last))
+    if answers == [(start, end)]:
+        answers = []
     if context and not (0 <= context[0] < context[1] <= len(article.text)):
         context = None
     if context and context[0] < end and start < context[1]:
         context = None
-    return Clipping(article, start, end, tuple(apart), context)
+    return Clipping(article, start, end, tuple(answers), context)
 
 
 def clipping_of_hit(hit: Hit) -> Clipping:
@@ -102,20 +102,20 @@ def clipping_of_evidence(evidence: Evidence) -> Clipping:
 
 
 def escape(text: str) -> str:
-    """Text as HTML that shows it and does nothing else, for use inside an element.
+    """Text as HTML that only shows it, for use inside an element.
 
-    Characters that would reorder the text around them are shown by their numbers instead.
+    Characters that would reorder the text around them are shown as their code points.
     """
     return _REORDERING.sub(_show_character, _escape(text))
 
 
 def attribute(text: str) -> str:
-    """Text for use between the double quotes of an attribute, on one line."""
+    """Text for an attribute in double quotes, on one line."""
     return _escape(plain(text))
 
 
 def clean(text: str) -> str:
-    """Text that can be written as UTF-8 and shown: control characters become U+FFFD."""
+    """Text that can be written as UTF-8 and shown. Control characters become U+FFFD."""
     return _CONTROLS.sub("\ufffd", text)
 
 
@@ -126,8 +126,8 @@ def _escape(text: str) -> str:
     return safe
 
 
-def _show_character(found: re.Match[str]) -> str:
-    return f'<span class="unseen">U+{ord(found.group()):04X}</span>'
+def _show_character(match: re.Match[str]) -> str:
+    return f'<span class="unseen">U+{ord(match.group()):04X}</span>'
 
 
 def plain(text: str) -> str:
@@ -136,12 +136,12 @@ def plain(text: str) -> str:
 
 
 def inline(text: str) -> str:
-    """A piece of an article's text amid the page's own words, its direction kept to itself."""
+    """Text of an article within the page's own text. Its direction does not affect the text around it."""
     return f"<bdi>{escape(text)}</bdi>"
 
 
 def slices(text: str, start: int, end: int, clipping: Clipping | None) -> str:
-    """``text[start:end]`` as HTML, with what it holds of the clipping marked."""
+    """``text[start:end]`` as HTML, with the parts of the clipping marked."""
     if clipping is None:
         return escape(text[start:end])
     html, at = [], start
@@ -152,7 +152,7 @@ def slices(text: str, start: int, end: int, clipping: Clipping | None) -> str:
 
 
 def marked(text: str, start: int, end: int, clipping: Clipping) -> str:
-    """``text[start:end]``, which is of the clipping's sentence or of its context, as a mark."""
+    """``text[start:end]``, a part of the clipping's sentence or of its context, as a mark."""
     if not clipping.start <= start < clipping.end:
         return f'<mark class="context" title="{READ_WITH}">{escape(text[start:end])}</mark>'
     html, at = [], start
@@ -163,26 +163,26 @@ def marked(text: str, start: int, end: int, clipping: Clipping) -> str:
 
 
 def _within(start: int, end: int, spans: Iterable[Span]) -> list[Span]:
-    """What of the spans lies in ``[start, end)``."""
-    cut = [(max(start, first), min(end, last)) for first, last in spans]
-    return [(first, last) for first, last in cut if first < last]
+    """The parts of the spans that are in ``[start, end)``."""
+    clipped = [(max(start, first), min(end, last)) for first, last in spans]
+    return [(first, last) for first, last in clipped if first < last]
 
 
 def day(date: datetime.date) -> str:
-    """A date as it is written: 26 September 2021."""
+    """A date for readers: 26 September 2021."""
     return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
 
 
-def number(count: int, one: str, many: str) -> str:
+def number(count: int, singular: str, plural: str) -> str:
     """A count with its noun: 1 article, 2 articles."""
-    return f"{count:,} {one if count == 1 else many}"
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 # Where a clipping comes from
 
 
 def byline(article: Article | ArticleInfo) -> str:
-    """Source and date of an article, as far as they are known."""
+    """The source and the date of an article, if they are known."""
     parts = [f'<span class="source">{inline(article.source)}</span>'] if article.source else []
     if article.date:
         parts.append(_time(article.date))
@@ -194,14 +194,14 @@ def _time(date: datetime.date) -> str:
 
 
 def origin(article: Article) -> str:
-    """Title, source and date of an article, in one line."""
+    """The title, source and date of an article, on one line."""
     about = byline(article)
     title = f'<span class="title">{inline(article.title)}</span>'
     return f'{title} <span class="dot" aria-hidden="true">·</span> {about}' if about else title
 
 
 def citation(clipping: Clipping) -> str:
-    """The sentence, title, source and date, as plain text to paste elsewhere."""
+    """The sentence, title, source and date, as plain text to paste."""
     article = clipping.article
     parts = [plain(article.title), plain(article.source or "")]
     parts.append(day(article.date) if article.date else "")
@@ -212,7 +212,7 @@ def citation(clipping: Clipping) -> str:
 
 
 def place(clipping: Clipping) -> str:
-    """The attributes by which a button opens a clipping, and the open article is recognised."""
+    """The attributes that say which clipping a button opens, and which clipping an open article shows."""
     return (
         f'data-article="{clipping.article.id}" data-start="{clipping.start}" data-end="{clipping.end}" '
         f'data-exact="{_numbers(clipping.exact)}" '
@@ -225,7 +225,7 @@ def _numbers(spans: Iterable[Span]) -> str:
 
 
 def card(clipping: Clipping, *, with_sentence: bool = True, lead: bool = False) -> str:
-    """A clipping to click: the sentence with its origin opens the article, one more button copies it.
+    """A clipping to click. The sentence with its origin opens the article, a second button copies the citation.
 
     The lead shows the sentence with its context.
     """
@@ -241,7 +241,7 @@ def card(clipping: Clipping, *, with_sentence: bool = True, lead: bool = False) 
 
 
 def _in_a_row(clipping: Clipping, sentences: Sequence[Span]) -> str:
-    """Sentences of the clipping on one line, with a sign where the article has more between them."""
+    """Sentences of the clipping on one line, with … between them if the article has more text there."""
     text = clipping.article.text
     html = marked(text, *sentences[0], clipping)
     for (_, before), (start, end) in pairwise(sentences):
@@ -254,7 +254,7 @@ def _in_a_row(clipping: Clipping, sentences: Sequence[Span]) -> str:
 
 
 def sureness(confidence: float) -> str:
-    """How sure an answer is, in words."""
+    """The confidence of an answer in words."""
     if confidence >= 0.85:
         return "Very sure"
     if confidence >= 0.6:
@@ -265,17 +265,17 @@ def sureness(confidence: float) -> str:
 
 
 def turn(answer: Answer, narrowed: str = "") -> str:
-    """One question and what the articles say to it; ``narrowed`` says to which articles it was put, if not to all."""
+    """One question with its answer. ``narrowed`` describes the articles that were searched, if not all."""
     body = _found(answer) if answer.found and answer.evidence else _not_found(answer)
-    notes = [f"Asked only of articles {narrowed}."] if narrowed else []
+    notes = [f"Only articles {narrowed} were searched."] if narrowed else []
     if answer.undated_excluded:
         left_out = number(answer.undated_excluded, "article", "articles")
-        notes.append(f"{left_out} of unknown date left out by the dates you set.")
+        notes.append(f"{left_out} without a date left out, because you set dates.")
     return _turn(answer.question, body + "".join(f'<p class="note">{escape(note)}</p>' for note in notes))
 
 
 def notice(question: str, message: str) -> str:
-    """One question that could not be taken, and why."""
+    """One question that could not be used, and why."""
     return _turn(question, f'<p class="refused" role="alert">{escape(message)}</p>')
 
 
@@ -287,9 +287,9 @@ def _turn(question: str, body: str) -> str:
 
 def _found(answer: Answer) -> str:
     first, *more = [clipping_of_evidence(evidence) for evidence in answer.evidence[:MAX_CLIPPINGS]]
-    said = "; ".join(map(escape, first.said))
+    text = "; ".join(map(escape, first.answers))
     return (
-        f'<p class="answer{"" if first.exact else " whole"}" dir="auto">{said}</p>'
+        f'<p class="answer{"" if first.exact else " whole"}" dir="auto">{text}</p>'
         f"{card(first, with_sentence=bool(first.exact or first.context), lead=True)}"
         f'<p class="sure">{sureness(answer.confidence)}</p>'
         f"{_cards('More clippings', more)}"
@@ -310,26 +310,26 @@ def _cards(heading: str, clippings: Sequence[Clipping]) -> str:
 
 
 def conversation(turns: Iterable[str], opening: str) -> str:
-    """The turns so far, or the opening where there are none."""
-    said = "".join(turns)
-    end = '<button type="button" class="quiet clear" data-event="clear">Clear the conversation</button>'
-    inside = said + end if said else opening
-    return f'<div class="talk" role="log" aria-label="Conversation" aria-live="polite">{inside}</div>'
+    """The turns so far, or the opening if there are none."""
+    turns_html = "".join(turns)
+    clear = '<button type="button" class="quiet clear" data-event="clear">Clear the conversation</button>'
+    content = turns_html + clear if turns_html else opening
+    return f'<div class="talk" role="log" aria-label="Conversation" aria-live="polite">{content}</div>'
 
 
 # The article
 
 
 def article_page(article: Article, clipping: Clipping | None = None) -> str:
-    """The whole article, typeset to read, with the clipping's sentence, exact answers and context marked."""
+    """The whole article, with the clipping's sentence, exact answers and context marked."""
     text = article.text
     title = slices(text, article.title_start, article.title_end, clipping) or escape(article.title)
     body = [_paragraph(text, start, end, clipping) for start, end in paragraphs(text, article.body_start)]
     author = f"By {inline(article.author)}" if article.author else ""
     about = [part for part in (byline(article), author, _link(article.url)) if part]
-    shown = place(clipping) if clipping else f'data-article="{article.id}"'
+    attributes = place(clipping) if clipping else f'data-article="{article.id}"'
     return (
-        f'<article class="page" {shown}>'
+        f'<article class="page" {attributes}>'
         f'<header><h1 tabindex="-1" dir="auto">{title}</h1>'
         f'<p class="byline">{" <span class=dot aria-hidden=true>·</span> ".join(about)}</p></header>'
         f'<div class="body">{"".join(body)}</div>'
@@ -338,7 +338,7 @@ def article_page(article: Article, clipping: Clipping | None = None) -> str:
 
 
 def _link(url: str | None) -> str:
-    """A link to the original, or nothing where the address is none of the web."""
+    """A link to the original, or nothing if the URL is not http or https."""
     try:
         on_the_web = urlsplit(url or "").scheme in ("http", "https")
     except ValueError:  # as for http://[x
@@ -355,15 +355,15 @@ def _paragraph(text: str, start: int, end: int, clipping: Clipping | None) -> st
 
 
 def nothing_marked() -> str:
-    """What stands in the article's place when nothing answers: a marked sentence would look like an answer."""
+    """The article pane when nothing answers. A marked sentence there would look like an answer."""
     return (
-        '<div class="blank"><p>Nothing is marked, because nothing answers.</p>'
+        '<div class="blank"><p>Nothing is marked, because no sentence answers the question.</p>'
         "<p>A clipping from the conversation opens here.</p></div>"
     )
 
 
 def article_gone() -> str:
-    """What stands in the article's place when it has left the library."""
+    """The article pane when the article is no longer in the library."""
     return (
         '<div class="blank"><p>This article has been changed or removed since.</p>'
         "<p>Ask again to see what the articles say now.</p></div>"

@@ -1,4 +1,4 @@
-"""What shows the library: the opening, the front page, the searchable list, and reports of changes."""
+"""The HTML of the library: the opening, the front page, the searchable list, and reports of changes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,8 @@ if TYPE_CHECKING:
 
     from index.storage.rows import ArticleInfo
 
-import logging
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from qa import answer
-
-if TYPE_CHECKING:
-    from index.library import Library
-
-
 MAX_ROWS = 200
-"""More articles than this are found by searching; a longer list is no help and slow to draw."""
+"""The most articles in the list. A longer list does not help and is slow to draw; searching finds the others."""
 
 FRONT_PAGE_ARTICLES = 8
 
@@ -38,18 +24,18 @@ ADDING = (
 
 
 def search(articles: Iterable[ArticleInfo], words: str) -> list[ArticleInfo]:
-    """The articles whose title, source, date or file name hold all the words, whatever their accents or quotes."""
-    wanted = fold(words).split()
-    return [article for article in articles if all(word in _label(article) for word in wanted)]
+    """The articles whose title, source, date and file name contain all words, compared by ``qa.question.fold``."""
+    folded = fold(words).split()
+    return [article for article in articles if all(word in _label(article) for word in folded)]
 
 
 def _label(article: ArticleInfo) -> str:
-    written = f"{article.date.isoformat()} {day(article.date)}" if article.date else ""
-    return fold(" ".join((article.title, article.source or "", written, article.path)))
+    dates = f"{article.date.isoformat()} {day(article.date)}" if article.date else ""
+    return fold(" ".join((article.title, article.source or "", dates, article.path)))
 
 
 def masthead(count: int) -> str:
-    """The name of the paper, and the two rooms."""
+    """The name of the page, and buttons for its two rooms: ask and library."""
     return (
         '<div class="masthead"><p class="name">Clippings</p>'
         '<p class="motto">Ask your articles. See where they say so.</p>'
@@ -61,23 +47,23 @@ def masthead(count: int) -> str:
 
 
 def opening(articles: Sequence[ArticleInfo], examples: Sequence[str]) -> str:
-    """What stands where the conversation will: an invitation to ask, or to add the first article."""
+    """The start of the conversation pane: an invitation to ask, or to add the first article."""
     if not articles:
         return (
             '<div class="opening"><h2>Your library is empty</h2>'
             "<p>Add the first article, as a file or as pasted text, and ask it a question.</p>"
             '<button type="button" class="primary" data-room="library">Add an article</button></div>'
         )
-    asks = "".join(
+    items = "".join(
         f'<li><button type="button" class="example" data-event="example" data-question="{attribute(question)}">'
         f"{inline(question)}</button></li>"
         for question in examples
     )
-    tries = f'<h3 class="more">For example</h3><ul class="examples">{asks}</ul>' if asks else ""
+    list_html = f'<h3 class="more">For example</h3><ul class="examples">{items}</ul>' if items else ""
     return (
         '<div class="opening"><h2>Ask your articles a question</h2>'
         f"<p>{_extent(articles)} You get the answer with the sentence that says so. "
-        f"If the articles do not say, you are told.</p>{tries}</div>"
+        f"If no article has the answer, Clippings says so.</p>{list_html}</div>"
     )
 
 
@@ -90,7 +76,7 @@ def _extent(articles: Sequence[ArticleInfo]) -> str:
 
 
 def front_page(articles: Sequence[ArticleInfo]) -> str:
-    """What stands where the article will: the latest articles, to open and read."""
+    """The start of the article pane: the latest articles, to open and read."""
     if not articles:
         return '<div class="blank"><p>Articles open here, at the sentence that answers.</p></div>'
     items = "".join(f"<li>{_open_button(article)}</li>" for article in articles[:FRONT_PAGE_ARTICLES])
@@ -108,17 +94,17 @@ def _open_button(article: ArticleInfo) -> str:
 
 
 def shelf(articles: Sequence[ArticleInfo], words: str = "") -> str:
-    """The library's articles, those that match the words, each to open or to remove."""
+    """The library's articles that match the words, each with buttons to open and to remove it."""
     if not articles:
         return '<p class="note">No articles yet.</p>'
-    found = search(articles, words)
-    if not found:
+    matches = search(articles, words)
+    if not matches:
         return f'<p class="note">No article matches “{inline(words.strip())}”.</p>'
-    rows = "".join(_row(article) for article in found[:MAX_ROWS])
-    hidden = len(found) - MAX_ROWS
+    rows = "".join(_row(article) for article in matches[:MAX_ROWS])
+    hidden = len(matches) - MAX_ROWS
     more = f'<p class="note">{number(hidden, "more article", "more articles")}: search to find them.</p>'
-    shown = number(len(found), "article", "articles")
-    return f'<p class="note">{shown}</p><ul class="shelf">{rows}</ul>{more if hidden > 0 else ""}'
+    count = number(len(matches), "article", "articles")
+    return f'<p class="note">{count}</p><ul class="shelf">{rows}</ul>{more if hidden > 0 else ""}'
 
 
 def _row(article: ArticleInfo) -> str:
@@ -136,7 +122,7 @@ def _row(article: ArticleInfo) -> str:
 
 
 def progress(done: int, total: int, name: str) -> str:
-    """How far adding has come."""
+    """The progress of adding files."""
     return (
         f'<div class="status" role="status"><progress max="{total}" value="{done}"></progress>'
         f"<p>Adding {done + 1} of {total}: {inline(name)}</p></div>"
@@ -144,83 +130,7 @@ def progress(done: int, total: int, name: str) -> str:
 
 
 def report(good: Sequence[str], bad: Sequence[str] = ()) -> str:
-    """What has been done, and what could not be, each in a line."""
+    """A list of what was done and what failed."""
     lines = [f'<li class="good">{escape(line)}</li>' for line in good]
     lines += [f'<li class="bad">{escape(line)}</li>' for line in bad]
     return f'<ul class="status" role="status">{"".join(lines)}</ul>'
-
-
-# Examples
-
-
-log = logging.getLogger(__name__)
-MAX_EXAMPLES = 4
-FILE = Path(__file__).with_name("examples.txt")
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A question, the path of the article that answers it, and words of the sentence that says so."""
-
-    question: str
-    path: str
-    words: str
-
-
-def read_samples(file: Path = FILE) -> list[Sample]:
-    """The samples of a file: question, path and words, parted by tabs, on each line; # begins a comment."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return [Sample(*line.split("\t")) for line in lines if line and not line.startswith("#")]
-
-
-def answered(samples: list[Sample], library: Library) -> list[str]:
-    """The questions that the library answers with the sentence that the sample means."""
-    held = {article.path for article in library.articles()}
-    questions: list[str] = []
-    for sample in samples:
-        if sample.path not in held or len(questions) == MAX_EXAMPLES:
-            continue
-        said = answer(sample.question, library)
-        if not said.found or not said.evidence:
-            continue
-        hit = said.evidence[0].hit
-        if hit.article.path == sample.path and sample.words in hit.text:
-            questions.append(sample.question)
-    return questions
-
-
-class Examples:
-    """The examples of a library, checked in the background whenever its articles change."""
-
-    def __init__(self, library: Library, samples: list[Sample] | None = None) -> None:
-        self._library = library
-        self._samples = read_samples() if samples is None else samples
-        self._lock = threading.Lock()
-        self._newest: int | None = None
-        self._questions: tuple[str, ...] = ()
-        # One thread for good: one for every change would open a connection to the store for every change. And no
-        # daemon, which a ThreadPoolExecutor's are not: a process must not end in the middle of onnxruntime.
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="examples")
-
-    def current(self) -> tuple[str, ...]:
-        """The questions known to be answered; a check is begun if the library has changed since the last."""
-        generation = self._library.generation
-        with self._lock:
-            if self._newest != generation:
-                self._newest = generation
-                with suppress(RuntimeError):  # the process is about to end
-                    self._worker.submit(self._check, generation)
-            return self._questions
-
-    def _check(self, generation: int) -> None:
-        """Check the examples of a generation, unless it is no longer the newest."""
-        if generation != self._newest:
-            return
-        questions: tuple[str, ...] = ()
-        try:
-            questions = tuple(answered(self._samples, self._library))
-        except Exception as error:  # noqa: BLE001 - a courtesy; the person's own question will show the error
-            log.debug("No examples: %s", error)
-        with self._lock:
-            if generation == self._newest:
-                self._questions = questions

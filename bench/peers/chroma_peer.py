@@ -1,8 +1,8 @@
-"""Chroma as ``run.py`` uses it, in an environment of its own (``chroma.txt``).
+"""Chroma as ``run.py`` uses it, in its own environment (``chroma.txt``).
 
-It is called as ``txtai_peer.py`` is, and prints the same; a score is 1 - the cosine distance. Its default
-embedding, the same model in ONNX, is downloaded at first use; so that no network is needed, its embedding
-function over sentence-transformers stands in, with the weights that Clippings uses. All else is the default.
+Arguments and output are those of ``txtai_peer.py``. A score is 1 - the cosine distance. Chroma's default
+embedding, the same model in ONNX, is downloaded at first use. To need no network, its embedding function
+for sentence-transformers is used instead, with the weights that Clippings uses. All else is the default.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-chromadb: Any = importlib.import_module("chromadb")  # by name: the environment of Clippings does not have it
+chromadb: Any = importlib.import_module("chromadb")  # by name: it is not installed beside Clippings
 
 
 def build(index: str, units: str, model: str) -> None:
     """Embed the units into a new collection."""
     rows = json.loads(Path(units).read_text(encoding="utf-8"))
     client, collection = _collection(index, model)
-    most = client.get_max_batch_size()
-    for at in range(0, len(rows), most):
-        batch = rows[at : at + most]
+    batch_size = client.get_max_batch_size()
+    for at in range(0, len(rows), batch_size):
+        batch = rows[at : at + batch_size]
         collection.add(ids=[id_ for id_, _ in batch], documents=[text for _, text in batch])
 
 
@@ -33,9 +33,9 @@ def search(index: str, model: str, k: str) -> None:
     for line in sys.stdin:
         question = line.strip()
         start = time.perf_counter()
-        found = collection.query(query_texts=[question], n_results=int(k), include=["documents", "distances"])
+        results = collection.query(query_texts=[question], n_results=int(k), include=["documents", "distances"])
         milliseconds = 1000 * (time.perf_counter() - start)
-        rows = zip(found["ids"][0], found["distances"][0], found["documents"][0], strict=True)
+        rows = zip(results["ids"][0], results["distances"][0], results["documents"][0], strict=True)
         print(json.dumps([milliseconds, [[id_, 1 - distance, text] for id_, distance, text in rows]]), flush=True)
 
 

@@ -1,10 +1,10 @@
-"""Clippings beside txtai and Chroma: the same sentences, the same model weights, one run, one table.
+"""Clippings compared with txtai and Chroma: the same sentences, the same model weights, one run, one table.
 
 Usage: python bench/peers/run.py [FOLDER] [--quality FILE …] [--questions FILE …] [--rounds 5] [--json OUT]
 
-The others run in environments of their own, made in .venv-peers at the first run, and index the sentences
-that Clippings finds in FOLDER. Figures are medians of rounds A B C D A B C D …; those before them, to warm
-up, do not count. What fails for one of them is said, and the others go on.
+The peers run in their own environments, made in .venv-peers at the first run. They index the sentences
+that Clippings finds in FOLDER. Figures are medians of rounds A B C D A B C D …; warm-up rounds do not count.
+If a peer fails, the failure is printed and the others go on.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Not Clippings, nor numpy, before the timing is over: Linux counts a parent's memory into its child's peak.
+# Do not import Clippings or numpy before the timing is over: on Linux, a child's peak memory includes its parent's.
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = Path(".venv-peers")
 CLIPPINGS = "Clippings"
-# Names of the compared: their environments and scripts, and what a script wants to know for building.
+# For each system to compare: its environment and script, and the extra arguments for building.
 PEERS = {"txtai dense": ("txtai", "dense"), "txtai hybrid": ("txtai", "hybrid"), "chroma": ("chroma",)}
 K, CALLS = 5, 200
 COUNT = 100  # results among which the gold is ranked
@@ -43,16 +43,16 @@ SETTINGS = {
     "ORT_DISABLE_TELEMETRY": "1",
     "OMP_WAIT_POLICY": "PASSIVE",  # two OpenMP runtimes in one process, as in txtai's, spin against each other
 }
-Figures = dict[str, dict[str, list[float]]]  # by name of the compared and by measure, a value for each round
+Figures = dict[str, dict[str, list[float]]]  # by system and by measure, a value for each round
 
 
 class PeerError(Exception):
-    """A process failed; the message is the last thing that it said."""
+    """A process failed. The message is its last line of output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a process printed, when its last line came and when it ended, its processor time and peak memory."""
+    """The output of a process, the seconds until its last line and its end, its CPU time and its peak memory."""
 
     lines: list[str]
     printed_s: float
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--quality", nargs="+", type=Path, default=[], metavar="FILE", help="in SQuAD form")
     parser.add_argument("--questions", nargs="+", type=Path, default=[], metavar="FILE", help="to time, in SQuAD form")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--warm-up", type=int, default=1, metavar="N", help="rounds that do not count")
+    parser.add_argument("--warm-up", type=int, default=1, metavar="N", help="first N rounds that do not count")
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args()
     failures: list[str] = []
@@ -93,7 +93,7 @@ def main() -> None:
         "setting": {"python": platform.python_version(), "load": [load, os.getloadavg()[0]], **SETTINGS},
         "versions": {CLIPPINGS: freeze([sys.executable])} | {name: freeze(python_of(name)) for name in ready},
         "first_build": {"wall_s": first.wall_s, "peak_mb": first.peak_mb},
-        "medians": {name: {k: statistics.median(v) for k, v in found.items()} for name, found in figures.items()},
+        "medians": {name: {k: statistics.median(v) for k, v in values.items()} for name, values in figures.items()},
         "rounds": figures,
         "quality": quality,
         "failures": failures,
@@ -104,13 +104,13 @@ def main() -> None:
 
 
 def run(command: Sequence[str], questions: Sequence[str] = ()) -> Finished:
-    """Run a process to its end, a question on each line of its input. Raises PeerError where it fails."""
+    """Run a process to its end, with a question on each line of its input. Raises PeerError if it fails."""
     lines, printed = [], 0.0
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as asked, tempfile.TemporaryFile("w+", errors="replace") as log:
-        asked.writelines(" ".join(question.split()) + "\n" for question in questions)
-        asked.seek(0)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as stdin, tempfile.TemporaryFile("w+", errors="replace") as log:
+        stdin.writelines(" ".join(question.split()) + "\n" for question in questions)
+        stdin.seek(0)
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, stderr=log)
+        process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=log)
         for line in process.stdout or ():
             printed = time.perf_counter() - start
             lines.append(line.decode())
@@ -131,12 +131,12 @@ def in_process(function: Callable[..., Any], *args: object) -> Any:
 
 
 def python_of(package: str, *words: object) -> list[str]:
-    """A command for the Python of a framework's environment, which sees no other."""
+    """A command for the Python of a peer's environment, isolated from all others."""
     return [str(ENVIRONMENTS.absolute() / package / "bin" / "python"), "-I", *map(str, words)]
 
 
 def set_up(package: str, failures: list[str]) -> bool:
-    """Make a framework's environment, unless it is there with the same requirements; whether it can be used."""
+    """Make a peer's environment, unless it exists with the same requirements. Returns whether it can be used."""
     requirements, done = HERE / f"{package}.txt", ENVIRONMENTS / package / "done.txt"
     if not done.is_file() or done.read_text(encoding="utf-8") != requirements.read_text(encoding="utf-8"):
         print(f"setting up {done.parent} …", flush=True)
@@ -150,7 +150,7 @@ def set_up(package: str, failures: list[str]) -> bool:
 
 
 def build(name: str, index: Path, material: Path, model: str) -> Finished:
-    """Index a folder of articles, or for the others a file of sentences, in a new process."""
+    """Index a folder of articles, or a file of sentences for the peers, in a new process."""
     if name == CLIPPINGS:
         return run([sys.executable, "-m", "index", "build", str(material), "--index", str(index)])
     package, *words = PEERS[name]
@@ -158,7 +158,7 @@ def build(name: str, index: Path, material: Path, model: str) -> Finished:
 
 
 def search(name: str, index: Path, model: str, questions: Sequence[str], k: int = K) -> Finished:
-    """Ask questions in a new process: a line of JSON for each, of the others with milliseconds and rows."""
+    """Ask questions in a new process, which prints a line of JSON for each; a peer prints [milliseconds, rows]."""
     if name == CLIPPINGS:
         return run([sys.executable, "-m", "qa", "--json", "-k", str(k), "--index", str(index)], questions)
     package = PEERS[name][0]
@@ -166,7 +166,7 @@ def search(name: str, index: Path, model: str, questions: Sequence[str], k: int 
 
 
 def clippings_times(index: Path, questions: Sequence[str]) -> list[float]:
-    """The milliseconds of each question, as the scripts of the others measure them."""
+    """The milliseconds of each question, measured as in the peers' scripts."""
     from index import open_index
     from qa import retrieve
 
@@ -179,23 +179,23 @@ def clippings_times(index: Path, questions: Sequence[str]) -> list[float]:
 
 
 def prepare(index: Path, units: Path, files: Sequence[Path]) -> tuple[dict[str, Any], str, list[str]]:
-    """Write the sentences of an index for the others; say what it holds, the model's folder, and what to ask."""
+    """Write the sentences of an index for the peers. Returns its counts, the model's folder, and the questions."""
     from index import open_index
     from index.encoding.loading import SHIPPED
     from index.encoding.recipe import read_recipe
     from index.encoding.sentence_transformer import packaged_model
     from qa.measuring.datasets import read_questions
-    from ui.shelf import read_samples
+    from ui.examples import read_samples
 
     library = open_index(index)
     counts = {"articles": library.store.counts()[0], "sentences": len(sentences(library, units))}
     about = {**counts, "encoder": str(read_recipe(SHIPPED))}
-    asked = [qa["question"] for file in files for entry in read_questions(file) for qa in entry["qas"]]
-    return about, str(packaged_model()), asked or [sample.question for sample in read_samples()]
+    questions = [qa["question"] for file in files for entry in read_questions(file) for qa in entry["qas"]]
+    return about, str(packaged_model()), questions or [sample.question for sample in read_samples()]
 
 
 def sentences(library: Any, units: Path) -> list[Any]:
-    """The rows of all sentences of an index, written as [id, text] for the others."""
+    """The rows of all sentences of an index. They are also written as [id, text] for the peers."""
     from index.storage.rows import Restriction
 
     rows, _ = library.store.sentences_of(library.store.passage_ids(Restriction()).tolist())
@@ -207,7 +207,7 @@ def sentences(library: Any, units: Path) -> list[Any]:
 def measure(
     material: dict[str, Path], model: str, questions: list[str], warm_up: int, rounds: int, failures: list[str]
 ) -> Figures:
-    """Measure everything in turns; one that fails is left out from then on."""
+    """Measure all systems in turn. A system that fails is left out from then on."""
     figures: Figures = {name: {} for name in material}
     running = list(material)
     for number in range(warm_up + rounds):
@@ -225,34 +225,35 @@ def measure(
 
 
 def measure_once(name: str, index: Path, source: Path, model: str, order: list[str]) -> Iterator[tuple[str, float]]:
-    """Build, ask one question cold and many warm."""
-    built = build(name, index, source, model)
-    yield from [("building, s", built.wall_s), ("building, CPU s", built.cpu_s), ("building, peak MB", built.peak_mb)]
+    """Build an index, then ask one question in a cold process and many in a warm one."""
+    building = build(name, index, source, model)
+    yield from [("building, s", building.wall_s), ("building, CPU s", building.cpu_s)]
+    yield "building, peak MB", building.peak_mb
     cold = search(name, index, model, order[:1])
     yield from [("cold question, s", cold.printed_s), ("cold, CPU s", cold.cpu_s), ("cold, peak MB", cold.peak_mb)]
-    first = len(order)  # each is asked once before it counts
-    asked = [order[n % first] for n in range(first + max(CALLS, first))]
+    first = len(order)  # each question is asked once before it counts
+    questions = [order[n % first] for n in range(first + max(CALLS, first))]
     if name == CLIPPINGS:
-        times = in_process(clippings_times, index, asked)
+        times = in_process(clippings_times, index, questions)
     else:
-        times = [json.loads(line)[0] for line in search(name, index, model, asked).lines]
+        times = [json.loads(line)[0] for line in search(name, index, model, questions).lines]
     cuts = statistics.quantiles(times[first:], n=20)
     yield from [("warm question, p50 ms", cuts[9]), ("warm question, p95 ms", cuts[18])]
 
 
 def measure_quality(path: Path, peers: Sequence[str], model: str, failures: list[str]) -> dict[str, dict[str, float]]:
-    """Where the sentence in which an answer begins comes among what is found in all paragraphs of a file."""
+    """How high each system ranks the sentence in which an answer begins, over all paragraphs of a file."""
     import numpy as np
 
     from qa import retrieve
     from qa.measuring.datasets import asked_of, index_of, is_gold, read_questions
     from qa.measuring.measures import mrr, rank_of_gold, recall
 
-    def shares(found: Iterable[Sequence[tuple[str, float]]]) -> dict[str, float]:
+    def shares(results: Iterable[Sequence[tuple[str, float]]]) -> dict[str, float]:
         ranks = []
-        for results, gold in zip(found, golds, strict=True):
-            scores, here = [score for _, score in results], [id_ in gold for id_, _ in results]
-            ranks.append(rank_of_gold(np.array(scores, float), np.array(here, bool)))
+        for rows, gold in zip(results, golds, strict=True):
+            scores, is_right = [score for _, score in rows], [id_ in gold for id_, _ in rows]
+            ranks.append(rank_of_gold(np.array(scores, float), np.array(is_right, bool)))
         return {"questions": len(ranks), **{f"R@{k}": recall(ranks, k) for k in (1, 5, 10)}, "MRR": mrr(ranks)}
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -262,9 +263,9 @@ def measure_quality(path: Path, peers: Sequence[str], model: str, failures: list
         rows = sentences(library, units)
         id_at = {(row.article, row.start): str(row.id) for row in rows}
         questions, golds = [], []
-        for one in asked_of(library, entries):
-            if gold := {str(row.id) for row in rows if is_gold(one, row.article, row.start, row.end)}:
-                questions.append(one.question)
+        for asked in asked_of(library, entries):
+            if gold := {str(row.id) for row in rows if is_gold(asked, row.article, row.start, row.end)}:
+                questions.append(asked.question)
                 golds.append(gold)
         hits = [retrieve(question, library, k=COUNT) for question in questions]
         quality = {CLIPPINGS: shares([[(id_at[hit.article.id, hit.start], hit.score) for hit in row] for row in hits])}
@@ -280,25 +281,25 @@ def measure_quality(path: Path, peers: Sequence[str], model: str, failures: list
 
 
 def table(about: dict[str, Any]) -> str:
-    """Everything in words and columns; a dash where nothing could be measured."""
+    """The report as a text table. A dash means that there was nothing to measure."""
 
-    def line(label: str, found: dict[str, dict[str, float]], key: str, form: str) -> str:
-        values = [found.get(name, {}).get(key) for name in about["medians"]]
+    def line(label: str, figures: dict[str, dict[str, float]], key: str, form: str) -> str:
+        values = [figures.get(name, {}).get(key) for name in about["medians"]]
         return f"{label:<28}" + "".join(f"{'–' if v is None else format(v, form):>14}" for v in values)
 
     lines = [f"{about['corpus']}: {about['articles']} articles, {about['sentences']} sentences"]
     lines.append("{} cores, load {:.1f} and {:.1f}".format(about["machine"]["cores"], *about["setting"]["load"]))
     lines.append(" " * 28 + "".join(f"{name:>14}" for name in about["medians"]))
     lines += [line(key, about["medians"], key, ".2f") for key in about["medians"][CLIPPINGS]]
-    for file, found in about["quality"].items():
-        lines += [line(f"{file} {key}", found, key, ".3f") for key in ("R@1", "R@5", "R@10", "MRR")]
+    for file, quality in about["quality"].items():
+        lines += [line(f"{file} {key}", quality, key, ".3f") for key in ("R@1", "R@5", "R@10", "MRR")]
     once = "made by the first build, once, {wall_s:.1f} s in {peak_mb:.0f} MB".format(**about["first_build"])
     lines.append(f"Clippings encodes with {about['encoder']} ({once}); the others with the original in torch.")
     return "\n".join(lines + [f"failed: {failure}" for failure in about["failures"]])
 
 
 def freeze(python: Sequence[str]) -> list[str]:
-    """What is installed in an environment, without what was installed from a folder."""
+    """The packages installed in an environment, without those installed from a folder."""
     return [line.strip() for line in run([*python, "-m", "pip", "freeze"]).lines if "==" in line]
 
 

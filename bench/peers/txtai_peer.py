@@ -1,11 +1,11 @@
-"""txtai as ``run.py`` uses it, in an environment of its own (``txtai.txt``).
+"""txtai as ``run.py`` uses it, in its own environment (``txtai.txt``).
 
     python txtai_peer.py build INDEX UNITS MODEL dense|hybrid
     python txtai_peer.py search INDEX MODEL K < QUESTIONS
 
-UNITS is a JSON list of [id, text], QUESTIONS has one on each line. For each question one line of JSON:
-the milliseconds that the search took, and [id, score, text] of what it found. The sentences are stored with
-their vectors (``content``), so that a search returns them; all else is txtai's default.
+UNITS is a JSON list of [id, text]. QUESTIONS has one question per line. For each question it prints one line
+of JSON: the milliseconds that the search took, and [id, score, text] of each hit. The sentences are stored
+with their vectors (``content``), so that a search returns them. All else is txtai's default.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-txtai: Any = importlib.import_module("txtai")  # by name: the environment of Clippings does not have it
+txtai: Any = importlib.import_module("txtai")  # by name: it is not installed beside Clippings
 
 
 def build(index: str, units: str, model: str, kind: str) -> None:

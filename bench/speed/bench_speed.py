@@ -1,11 +1,11 @@
-"""Speed, memory and quality of Clippings beside the floors under them, in one run and one table.
+"""Speed, memory and quality of Clippings compared with their floors, in one run and one table.
 
     python bench/speed/bench_speed.py [FOLDER] [--questions FILE …] [--quality FILE …] [--json OUT.json] [--plot FILE]
 
-The floors are what anything that uses the same model has to pay: bare onnxruntime running the exported
-network, and sentence-transformers with a flat FAISS index. Everything runs in processes of its own
-(speed_tasks.py), in rounds, A B C A B C …; a ratio is of two figures of one round. This process stays
-small, because a child's peak memory counts from that of its parent.
+The floors are what any program with the same model has to spend: onnxruntime alone with the exported
+network, and sentence-transformers with a flat FAISS index. Each task runs in its own process
+(speed_tasks.py), in rounds, A B C A B C …; a ratio is of two figures from the same round. This process
+stays small, because a child's peak memory includes that of its parent.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from typing import Any
 HERE = Path(__file__).parent
 TASKS, PLOT = HERE / "speed_tasks.py", HERE / "plot_speed.py"
 LEAST_COLD = 5
-"""Rounds of cold questions at least: they are cheap, and vary."""
+"""The fewest rounds of cold questions: they are cheap, and vary."""
 CPU_FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "amx_int8", "asimddp", "i8mm")
-"""What int8 networks run faster with."""
+"""CPU features that make int8 networks faster."""
 PACKAGES = "faiss-cpu gradio numpy onnxruntime playwright sentence-transformers tantivy tokenizers torch".split()
 FIGURES = {
     "build": ("build an index, by its own clock", "passages/s"),
@@ -66,19 +66,19 @@ FIGURES = {
     "add_call": ("add an article, until add returns", "ms"),
     "add_encode": ("add an article, split and encode alone", "ms"),
 }
-"""Name and unit of what is measured, by the tasks' own names for it."""
+"""Name and unit of each figure, by its key in the tasks' output."""
 
 
 class Figures(dict[str, list[float]]):
-    """What was measured, as often as it was."""
+    """All measured values of each figure."""
 
     def record(self, values: dict[str, Any]) -> None:
-        """Take in values, or lists of them."""
+        """Add values, or lists of values."""
         for key, value in values.items():
             self.setdefault(key, []).extend(value if isinstance(value, list) else [value])
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """Name, unit, median and extent of each figure, in the order of the table."""
+        """Name, unit, median, lowest and highest value of each figure, in the order of the table."""
         rows = {}
         for key in sorted(self, key=[*FIGURES, *self].index):
             (name, unit), values = FIGURES.get(key, (key, "")), self[key]
@@ -89,16 +89,16 @@ class Figures(dict[str, list[float]]):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A process that has ended well."""
+    """A process that has ended without error."""
 
     output: str
     seconds: float
     memory: float
-    """Its peak, in MB."""
+    """Peak memory in MB."""
 
 
 def main() -> int:
-    """Measure, print, and write what was asked for."""
+    """Measure, print, and write the requested files."""
     options = parse()
     start, spent = time.perf_counter(), spent_by_others()
     with tempfile.TemporaryDirectory() as folder:
@@ -126,11 +126,11 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    """The command line; what could only fail after an hour of measuring is refused now."""
+    """Parse the command line. Options that would fail after an hour of measuring are refused now."""
 
     def existing(text: str) -> Path:
         if not Path(text).exists():
-            raise argparse.ArgumentTypeError(f"there is no {text}")
+            raise argparse.ArgumentTypeError(f"{text} does not exist")
         return Path(text)
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -144,26 +144,28 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the main figures, as .svg or .png")
     options = parser.parse_args()
     if options.rounds < 1:
-        parser.error("--rounds takes a number from 1")
+        parser.error("--rounds must be at least 1")
     if options.plot and not importlib.util.find_spec("matplotlib"):
-        parser.error("--plot takes matplotlib; run: pip install matplotlib")
+        parser.error("--plot needs matplotlib; run: pip install matplotlib")
     for file in filter(None, (options.json, options.plot)):
         file.parent.mkdir(parents=True, exist_ok=True)
     return options
 
 
 def measure(options: argparse.Namespace, scratch: Path) -> tuple[Figures, dict[str, int]]:
-    """The figures, and how many passages and questions they are of."""
+    """The figures, and the numbers of passages and questions that were measured."""
     figures, corpus = Figures(), scratch / "corpus"
-    shutil.copytree(options.folder, corpus, ignore=shutil.ignore_patterns(".*"))  # it is added to in the end
-    corpus.chmod(0o755)  # the copy of a folder that cannot be written cannot be either
+    shutil.copytree(
+        options.folder, corpus, ignore=shutil.ignore_patterns(".*")
+    )  # the last task adds articles to the copy
+    corpus.chmod(0o755)  # the copy of a read-only folder is read-only
     texts, questions, vectors = scratch / "texts.json", scratch / "questions.json", scratch / "vectors.npy"
     index = scratch / "index"
     say("a build and a question that do not count")
-    run("-m", "index", "build", corpus, "--index", index)  # makes the encoder, if this machine has not yet
+    run("-m", "index", "build", corpus, "--index", index)  # makes the encoder if this machine does not have it yet
     counts: dict[str, int] = task("prepare", index, texts, questions, *options.questions)
-    asked: list[str] = json.loads(questions.read_text(encoding="utf-8"))
-    run("-m", "qa", asked[0], "--index", index)
+    question_texts: list[str] = json.loads(questions.read_text(encoding="utf-8"))
+    run("-m", "qa", question_texts[0], "--index", index)
     for file in (*options.quality, *options.library_quality):
         say(f"quality on {file.name}")
         indexes = (corpus, index, scratch / "index-original") if file in options.library_quality else ()
@@ -179,7 +181,7 @@ def measure(options: argparse.Namespace, scratch: Path) -> tuple[Figures, dict[s
                 figures.record({f"build_to_{floor}": figures["build"][-1] / figures[floor][-1]})
             figures.record(task("warm", index, questions))
             figures.record(task("page", index))
-        question = asked[number % len(asked)]
+        question = question_texts[number % len(question_texts)]
         done = run("-m", "qa", question, "--index", index)
         figures.record({"cold": done.seconds, "cold_memory": done.memory})
         figures.record(task("parts", question, index, time.monotonic()))
@@ -191,19 +193,19 @@ def measure(options: argparse.Namespace, scratch: Path) -> tuple[Figures, dict[s
 
 
 def build(corpus: Path, index: Path, passages: int) -> dict[str, float]:
-    """The figures of a build, whose last words are how long it took by its own clock."""
+    """The figures of a build. Its output ends with the seconds that it took by its own clock."""
     done = run("-m", "index", "build", corpus, "--index", index)
-    own = float(done.output.split()[-2])
-    return {"build": passages / own, "build_process": passages / done.seconds, "build_memory": done.memory}
+    own_seconds = float(done.output.split()[-2])
+    return {"build": passages / own_seconds, "build_process": passages / done.seconds, "build_memory": done.memory}
 
 
 def task(name: str, *arguments: object) -> Any:
-    """What a task of speed_tasks.py prints."""
+    """Run a task of speed_tasks.py. Returns the JSON value that it prints."""
     return json.loads(run(TASKS, name, *arguments).output.splitlines()[-1])
 
 
 def run(*arguments: object) -> Done:
-    """Run Python with these arguments; whatever fails ends everything, with what it said."""
+    """Run Python with these arguments. If it fails, the whole run ends with its output."""
     with tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
         command = [sys.executable, *map(str, arguments)]
@@ -211,7 +213,7 @@ def run(*arguments: object) -> Done:
         assert process.stdout
         with process.stdout as stream:
             output = stream.read()
-        _, status, usage = os.wait4(process.pid, 0)  # process.wait() would not tell the memory
+        _, status, usage = os.wait4(process.pid, 0)  # process.wait() does not return the peak memory
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -222,16 +224,16 @@ def run(*arguments: object) -> Done:
 
 
 def say(what: str) -> None:
-    """Tell whoever waits what is being measured."""
+    """Print what is being measured."""
     print(f"== {what}", file=sys.stderr, flush=True)
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on, as far as the system tells."""
+    """A description of this machine, as far as the system provides it."""
     cpuinfo = Path("/proc/cpuinfo")
-    told = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
-    name = re.search(r"^model name\s*: (.+)", told, re.MULTILINE)
-    flags = re.search(r"^(?:flags|Features)\s*: (.+)", told, re.MULTILINE)
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
+    name = re.search(r"^model name\s*: (.+)", text, re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*: (.+)", text, re.MULTILINE)
     return {
         "processor": name[1] if name else platform.processor() or platform.machine(),
         "cores": cores(),
@@ -246,7 +248,7 @@ def cores() -> int:
 
 
 def spent_by_others() -> float:
-    """Seconds of the processors that others than this process and its children took so far; NaN off Linux."""
+    """CPU seconds that other processes than this one and its children have used so far; NaN except on Linux."""
     stat = Path("/proc/stat")
     if not stat.is_file():
         return math.nan
@@ -256,25 +258,25 @@ def spent_by_others() -> float:
 
 
 def table(report: dict[str, Any]) -> str:
-    """A report in columns."""
-    here, rows = report["machine"], report["figures"].values()
-    flags = ", ".join(here["flags"]) or "instructions unknown"
+    """A report as a text table."""
+    machine_info, rows = report["machine"], report["figures"].values()
+    flags = ", ".join(machine_info["flags"]) or "instructions unknown"
     others = "" if report["others"] is None else f", of which others took {report['others']:.0%} meanwhile"
     width = max(len(row["name"]) for row in rows)
     lines = [
         f"{report['folder']}: {report['passages']} passages; {report['questions']} questions",
-        f"{here['processor']}, {here['cores']} cores ({flags}){others}\n",
+        f"{machine_info['processor']}, {machine_info['cores']} cores ({flags}){others}\n",
         f"{'figure':<{width}}  {'unit':<10}  {'median':>8}  {'lowest to highest':<20}  {'n':>2}",
     ]
     for row in rows:
         extent = f"{number(row['lowest'])} to {number(row['highest'])}" if row["n"] > 1 else ""
-        middle = number(row["median"])
-        lines.append(f"{row['name']:<{width}}  {row['unit']:<10}  {middle:>8}  {extent:<20}  {row['n']:>2}")
+        median = number(row["median"])
+        lines.append(f"{row['name']:<{width}}  {row['unit']:<10}  {median:>8}  {extent:<20}  {row['n']:>2}")
     return "\n".join(lines)
 
 
 def number(value: float) -> str:
-    """A value to three digits."""
+    """A value with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

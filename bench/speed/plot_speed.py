@@ -1,4 +1,4 @@
-"""Draw what bench_speed.py has written: python bench/speed/plot_speed.py IN.json OUT.svg (or .png)."""
+"""Draw the results of bench_speed.py: python bench/speed/plot_speed.py IN.json OUT.svg (or .png)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PANELS = {
         f"{FLAT}, a question": "torch_cold_memory",
     },
 }
-"""For each panel the labels of its bars and the figures that they show."""
+"""For each panel, the labels of its bars and the figures that they show."""
 OURS, FLOOR, INK, PAPER = "#9b2423", "#a8a29a", "#24211d", "#ffffff"
 
 
 def draw(report: dict[str, Any], out: Path) -> None:
-    """A panel for each measure, ours beside the floors: medians, with whiskers from lowest to highest."""
+    """Draw a panel for each measure, ours beside the floors: medians, with whiskers from lowest to highest."""
     import matplotlib as mpl  # late: only drawing needs it, and it may be missing
 
     mpl.use("Agg")
@@ -56,8 +56,9 @@ def draw(report: dict[str, Any], out: Path) -> None:
         panel.invert_yaxis()
         panel.spines[["top", "right", "bottom"]].set_visible(False)
         panel.tick_params(axis="y", length=0, labelcolor=INK)
-    here = report["machine"]
-    subject = f"{report['passages']:,} passages; {here['processor']}, {here['cores']} cores; {report['date'][:10]}"
+    machine = report["machine"]
+    setting = f"{machine['processor']}, {machine['cores']} cores"
+    subject = f"{report['passages']:,} passages; {setting}; {report['date'][:10]}"
     figure.suptitle(subject, x=0.01, ha="left", fontsize=8)
     figure.savefig(out, dpi=160, metadata={"Date": None} if out.suffix == ".svg" else None)
 
@@ -68,4 +69,4 @@ if __name__ == "__main__":
     try:
         draw(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(sys.argv[2]))
     except ImportError:
-        sys.exit("Drawing takes matplotlib. Run: pip install matplotlib")
+        sys.exit("Drawing needs matplotlib. Run: pip install matplotlib")

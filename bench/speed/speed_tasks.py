@@ -1,8 +1,8 @@
-"""What bench_speed.py runs in processes of their own: a task measures one thing and prints a JSON value.
+"""The tasks of bench_speed.py, each run in its own process: a task measures one thing and prints a JSON value.
 
     python bench/speed/speed_tasks.py TASK ARGUMENT…
 
-Each imports what it needs itself, before its clock starts: a cold start must not pay for the others.
+Each task imports only what it needs, before its clock starts. So a cold start does not include the imports of others.
 """
 
 from __future__ import annotations
@@ -25,33 +25,35 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as index/encoding/runtime.py does
 ROOT = Path(__file__).parents[2]
 ENCODER = ROOT / "index" / "encoding" / "minilm"
 CALLS = 200
-"""Questions to a warm process; as many more as WARM_UP go before and do not count."""
+"""Questions to a warm process. WARM_UP more are asked first and do not count."""
 WARM_UP = 20
 ADDITIONS = 9
 SENTENCES = 20
-"""In the article that is added."""
+"""Sentences in the article that is added."""
 WINDOW, BATCH = 256, 8
-"""Tokens and texts of the bare network's forward pass."""
+"""The most tokens of a text, and texts of a batch, for the bare network."""
 GIVE_UP_SECONDS = 120.0
 
 
 def prepare(index: str, texts_file: str, questions_file: str, *squad_files: str) -> dict[str, int]:
-    """Write the texts of an index's passages, and the questions to ask: evenly spread, or around and around."""
+    """Write the texts of an index's passages, and ``CALLS`` questions to ask: evenly spread, or repeated."""
     from index.storage.store import Store
     from qa.measuring.datasets import read_questions
-    from ui.shelf import read_samples
+    from ui.examples import read_samples
 
     texts = [row.text for row in Store.open(Path(index)).passages_after(0)]
-    asked = [qa["question"] for file in squad_files for entry in read_questions(Path(file)) for qa in entry["qas"]]
-    asked = asked or [sample.question for sample in read_samples()]
-    step = max(1, len(asked) // CALLS)
+    questions = [qa["question"] for file in squad_files for entry in read_questions(Path(file)) for qa in entry["qas"]]
+    questions = questions or [sample.question for sample in read_samples()]
+    step = max(1, len(questions) // CALLS)
     Path(texts_file).write_text(json.dumps(texts), encoding="utf-8")
-    Path(questions_file).write_text(json.dumps([asked[i * step % len(asked)] for i in range(CALLS)]), encoding="utf-8")
-    return {"passages": len(texts), "questions": min(len(asked), CALLS)}
+    Path(questions_file).write_text(
+        json.dumps([questions[i * step % len(questions)] for i in range(CALLS)]), encoding="utf-8"
+    )
+    return {"passages": len(texts), "questions": min(len(questions), CALLS)}
 
 
 def bare(texts_file: str, questions_file: str) -> dict[str, float]:
-    """The floor of encoding: tokenise, sort by length, run the shipped network, pool; nothing else."""
+    """The floor of encoding: only tokenise, sort by length, run the shipped network, and pool."""
     import numpy as np
     import onnxruntime
     from tokenizers import Tokenizer
@@ -99,16 +101,16 @@ def torch(texts_file: str, questions_file: str, vectors_file: str) -> dict[str, 
 
 
 def torch_cold(question: str, texts_file: str, vectors_file: str) -> str:
-    """One question the usual way, over vectors that are ready; timed from outside, imports included."""
+    """One question the usual way, over stored vectors. It is timed from outside, imports included."""
     import numpy as np
 
     encode, search = sentence_transformer(), flat(np.load(vectors_file))
-    _, found = search(encode([question]), 5)
-    return read(texts_file)[int(found[0][0])]
+    _, positions = search(encode([question]), 5)
+    return read(texts_file)[int(positions[0][0])]
 
 
 def parts(question: str, index: str, started: str) -> dict[str, float]:
-    """Where the time of a cold question goes; ``started`` is when its process was, by ``time.monotonic``."""
+    """Milliseconds of each part of a cold question. ``started`` is when its process started (``time.monotonic``)."""
     marks = [float(started), time.monotonic()]
     import faiss  # noqa: F401
     import onnxruntime  # noqa: F401
@@ -130,19 +132,24 @@ def parts(question: str, index: str, started: str) -> dict[str, float]:
 
 
 def warm(index: str, questions_file: str) -> dict[str, float]:
-    """Questions to a process that has answered some."""
+    """Milliseconds of questions to a process that has answered some before."""
     from index import open_index
     from qa import answer, retrieve
 
     library, questions = open_index(index), read(questions_file)
-    found = p50_p95(lambda question: retrieve(question, library), questions)
-    said = p50_p95(lambda question: answer(question, library), questions)
-    return {"retrieve_p50": found[0], "retrieve_p95": found[1], "answer_p50": said[0], "answer_p95": said[1]}
+    retrieve_p50, retrieve_p95 = p50_p95(lambda question: retrieve(question, library), questions)
+    answer_p50, answer_p95 = p50_p95(lambda question: answer(question, library), questions)
+    return {
+        "retrieve_p50": retrieve_p50,
+        "retrieve_p95": retrieve_p95,
+        "answer_p50": answer_p50,
+        "answer_p95": answer_p95,
+    }
 
 
 def page(index: str) -> dict[str, float]:
-    """Seconds from starting the chat until its page can be typed into, in a browser that runs already."""
-    sys.path.append(str(ROOT))  # tests is no package that gets installed
+    """Seconds from starting the chat until its page accepts typing, in a browser that is already running."""
+    sys.path.append(str(ROOT))  # tests is not an installed package
     from tests.browser_support import chromium, free_port
     from tests.install_browser import find_browser
 
@@ -157,7 +164,7 @@ def page(index: str) -> dict[str, float]:
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             while server.poll() is None and time.perf_counter() - start < GIVE_UP_SECONDS:
-                with contextlib.suppress(Error):  # it does not listen yet
+                with contextlib.suppress(Error):  # the server does not listen yet
                     view.goto(f"http://127.0.0.1:{port}/")
                     break
                 time.sleep(0.05)
@@ -170,7 +177,7 @@ def page(index: str) -> dict[str, float]:
 
 
 def adding(index: str) -> dict[str, list[float]]:
-    """Milliseconds to add an article that a thread keeps asking for; changes the index and its corpus folder."""
+    """Milliseconds to add an article that a thread keeps searching for. Changes the index and its corpus folder."""
     from index import add, open_index
     from index.builder import encode
     from index.reading.articles import parse_article
@@ -183,20 +190,20 @@ def adding(index: str) -> dict[str, list[float]]:
         data = "\n\n".join(["date 2024-05-01 Sample sentences", *paragraphs]).encode()
         start = time.perf_counter()
         encode([parse_article(data, "an article")], library.store.settings, library.encoder)
-        encoded = time.perf_counter() - start
+        encoded_s = time.perf_counter() - start
         file = library.corpus / f"added-{number}.txt"
         file.write_bytes(data)
-        returned, found = until_found(word, library, partial(add, [file], index))
-        if number:  # the first one loads what adding needs
-            for name, seconds in zip(figures, (found, returned, encoded), strict=True):
+        returned_s, found_s = until_found(word, library, partial(add, [file], index))
+        if number:  # the first one also loads what adding needs
+            for name, seconds in zip(figures, (found_s, returned_s, encoded_s), strict=True):
                 figures[name].append(1000 * seconds)
     return figures
 
 
 def quality(file: str, corpus: str = "", exported: str = "", original: str = "") -> dict[str, float]:
-    """R@1, R@5 and MRR, fused, with the exported encoder, with sentence-transformers itself, and the difference.
+    """R@1, R@5 and MRR of the fused ranking with the int8 encoder, with sentence-transformers, and the difference.
 
-    With ``corpus``, asked of its index ``exported`` and of another, ``original``, that is made here; otherwise
+    With ``corpus``, its index ``exported`` is searched, and another index, ``original``, that is made here. Otherwise
     every context of the file becomes an article.
     """
     from index import build, open_index
@@ -219,13 +226,13 @@ def quality(file: str, corpus: str = "", exported: str = "", original: str = "")
 
 
 def read(file: str) -> list[str]:
-    """Texts from a JSON file."""
+    """The texts in a JSON file."""
     texts: list[str] = json.loads(Path(file).read_text(encoding="utf-8"))
     return texts
 
 
 def p50_p95(ask: Callable[[str], object], questions: Sequence[str]) -> tuple[float, float]:
-    """The median and the 95th percentile of a call in milliseconds, once it is warm."""
+    """The median and the 95th percentile of a call in milliseconds, after warming up."""
     milliseconds = []
     for question in [*questions[:WARM_UP], *questions]:
         start = time.perf_counter()
@@ -236,7 +243,7 @@ def p50_p95(ask: Callable[[str], object], questions: Sequence[str]) -> tuple[flo
 
 
 def sentence_transformer() -> Callable[[Sequence[str]], Any]:
-    """The packaged model as its library runs it: texts to normalised vectors."""
+    """A function that encodes texts with the packaged model in sentence-transformers, to normalised vectors."""
     from sentence_transformers import SentenceTransformer
 
     from index.encoding.sentence_transformer import packaged_model
@@ -246,7 +253,7 @@ def sentence_transformer() -> Callable[[Sequence[str]], Any]:
 
 
 def flat(vectors: Any) -> Callable[[Any, int], Any]:
-    """The search of a flat FAISS index."""
+    """The search function of a flat FAISS index."""
     import faiss
 
     index = faiss.IndexFlatIP(vectors.shape[1])
@@ -268,30 +275,30 @@ def sample_sentences() -> Iterator[str]:
 
 
 def until_found(word: str, library: Any, change: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds until a change returns, and until a thread that was asking all the time is given the word."""
+    """Seconds until a change returns, and until a thread that searches all the time finds the word."""
     from qa import retrieve
 
-    asking = threading.Event()
-    found: list[float] = []
+    asked_once = threading.Event()
+    found_at: list[float] = []
 
     def ask() -> None:
         begun = time.perf_counter()
-        while not found and time.perf_counter() - begun < GIVE_UP_SECONDS:
+        while not found_at and time.perf_counter() - begun < GIVE_UP_SECONDS:
             hits = retrieve(f"Where is {word}?", library)
             if any(word in hit.text for hit in hits):
-                found.append(time.perf_counter())
-            asking.set()
+                found_at.append(time.perf_counter())
+            asked_once.set()
 
     reader = threading.Thread(target=ask)
     reader.start()
-    asking.wait()
+    asked_once.wait()
     start = time.perf_counter()
     report = change()
     returned = time.perf_counter() - start
     reader.join()
-    if not found or report.sentences != SENTENCES:
-        raise SystemExit(f"The added article was not found, or has not {SENTENCES} sentences: {report}.")
-    return returned, found[0] - start
+    if not found_at or report.sentences != SENTENCES:
+        raise SystemExit(f"The added article was not found, or does not have {SENTENCES} sentences: {report}.")
+    return returned, found_at[0] - start
 
 
 TASKS: dict[str, Callable[..., Any]] = {

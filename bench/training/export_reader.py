@@ -1,4 +1,4 @@
-"""The trained reader as an int8 network: what qa/reader.py opens."""
+"""Export the trained reader as an int8 network, which qa/reader.py opens."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import torch
 
 CALIBRATED = 60
-"""Of our own paragraphs, how many tell how large the channels become."""
+"""How many of our own paragraphs are used to measure the size of the channels."""
 
 
 def export(folder: Path, target: Path) -> None:
-    """Write the int8 network, and print the hash that qa/reader.py wants."""
+    """Write the int8 network, and print the hash for qa/reader.py."""
     import torch
     from tokenizers import Tokenizer
     from transformers import BertForQuestionAnswering
@@ -33,8 +33,8 @@ def export(folder: Path, target: Path) -> None:
 
         def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             ids, mask, types = inputs
-            said = self.network(input_ids=ids, attention_mask=mask, token_type_ids=types)
-            return said.start_logits, said.end_logits
+            output = self.network(input_ids=ids, attention_mask=mask, token_type_ids=types)
+            return output.start_logits, output.end_logits
 
     tokenizer = Tokenizer.from_file(str(packaged_model() / "tokenizer.json"))
     tokenizer.no_padding()

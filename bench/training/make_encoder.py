@@ -1,4 +1,4 @@
-"""Make the encoder that ships, from the official weights of all-MiniLM-L6-v2.
+"""Make the shipped encoder from the official weights of all-MiniLM-L6-v2.
 
     python -m bench.training.make_encoder [FOLDER]
 
@@ -16,7 +16,7 @@ from index.encoding.sentence_transformer import load_original
 
 
 def main() -> int:
-    """Make it in the folder named, or where it ships."""
+    """Make the encoder in the given folder, or in the folder that ships."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():

@@ -1,4 +1,4 @@
-"""The rows that the reader is trained on: questions with windows of text, in groups of one question each."""
+"""Make the rows to train the reader on: questions with windows of text, in one group per question."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 OWN_QUESTIONS = Path(__file__).with_name("reader_questions.jsonl")
-"""Questions of our own about the radio stories: file, question, and where the answer stands in the file."""
+"""Our own questions about the radio stories: file, question, and where the answer is in the file."""
 OWN_PARAGRAPHS = Path(__file__).with_name("reader_paragraphs.jsonl")
-"""Paragraphs of our own, and for each some questions and where the answers stand in it."""
+"""Our own paragraphs, each with some questions and where their answers are in it."""
 READ = ("reddit", "amazon_reviews", "fairytaleqa")
 SENTENCES = "qamr"
 SHARE = 0.5
-"""Of the questions of ``read``, how many also have a window that does not answer."""
+"""The share of the questions of ``read`` that also have a window that does not answer."""
 MISSING = 0.15
-"""Of the questions of ``sentences``, how many are asked of others only."""
+"""The share of the questions of ``sentences`` whose window leaves out the answering sentence."""
 SEED = 7
 
 
 class Row(NamedTuple):
-    """A question and a window; the answer is ``text[start:end]``, and ``start`` is -1 where there is none."""
+    """A question and a window. The answer is ``text[start:end]``; ``start`` is -1 if there is none."""
 
     question: str
     text: str
@@ -43,11 +43,11 @@ class Row(NamedTuple):
 
 
 Group = list[Row]
-"""The rows of one question: the one that answers first, if any does, the others by likeness."""
+"""The rows of one question: first the one that answers, if any, then the others, the most similar first."""
 
 
 def rows_of_all(folder: Path, news: Path, library: Library) -> dict[str, list[Group]]:
-    """The groups of each part; ``folder`` holds the files of ``READ`` and ``SENTENCES``."""
+    """The groups of each part. ``folder`` has the files of ``READ`` and ``SENTENCES``."""
     rng = random.Random(SEED)
     return {
         "read": [group for name in READ for group in _squad_groups(folder / f"{name}.json", rng)],
@@ -59,23 +59,23 @@ def rows_of_all(folder: Path, news: Path, library: Library) -> dict[str, list[Gr
 
 def _squad_groups(path: Path, rng: random.Random) -> Iterator[Group]:
     texts: list[str] = []
-    asked: list[tuple[str, int, int, int]] = []  # question, number of its window, start and end there
-    for context, questions in itertools.groupby(_squad_questions(path), key=lambda found: found[0]):
+    answered: list[tuple[str, int, int, int]] = []  # question, number of its window, start and end there
+    for context, questions in itertools.groupby(_squad_questions(path), key=lambda row: row[0]):
         windows, first = _windows_of(Article(path="", text=context, hash="")), len(texts)
         texts += [context[low:high] for low, high in windows]
         for _, question, start, end in questions:
             holding = [n for n, (low, high) in enumerate(windows) if low <= start and end <= high]
-            asked += [(question, first + n, start - windows[n][0], end - windows[n][0]) for n in holding]
+            answered += [(question, first + n, start - windows[n][0], end - windows[n][0]) for n in holding]
     near = _nearest(texts)
-    for question, at, start, end in asked:
+    for question, at, start, end in answered:
         answer = texts[at][start:end].lower()
         others = [n for n in near(question) if n != at and answer not in texts[n].lower()]
-        beside = others[:1] if rng.random() < SHARE else []
-        yield [Row(question, texts[at], start, end), *(Row(question, texts[n]) for n in beside)]
+        chosen = others[:1] if rng.random() < SHARE else []
+        yield [Row(question, texts[at], start, end), *(Row(question, texts[n]) for n in chosen)]
 
 
 def _squad_questions(path: Path) -> Iterator[tuple[str, str, int, int]]:
-    """Context, question, and where its first answer starts and ends."""
+    """Context, question, and start and end of its first answer."""
     for entry in read_questions(path):
         for qa in entry["qas"]:
             for answer in qa["answers"][:1]:
@@ -85,14 +85,14 @@ def _squad_questions(path: Path) -> Iterator[tuple[str, str, int, int]]:
 
 
 def _sentence_groups(path: Path, rng: random.Random) -> Iterator[Group]:
-    """Each sentence among up to four others, the nearest two to the question and chance ones."""
-    asked = list(_squad_questions(path))
-    sentences = sorted({context for context, *_ in asked})
+    """Each sentence among up to four others: those nearest to the question, and random ones."""
+    questions = list(_squad_questions(path))
+    sentences = sorted({context for context, *_ in questions})
     near = _nearest(sentences)
-    for context, question, start, end in asked:
+    for context, question, start, end in questions:
         answer = context[start:end].lower()
-        found = [sentences[n] for n in near(question)][:3] + rng.sample(sentences, rng.randint(0, 2))
-        others = list(dict.fromkeys(text for text in found if text != context and answer not in text.lower()))[:4]
+        candidates = [sentences[n] for n in near(question)][:3] + rng.sample(sentences, rng.randint(0, 2))
+        others = list(dict.fromkeys(text for text in candidates if text != context and answer not in text.lower()))[:4]
         if rng.random() < MISSING and len(others) > 1:
             yield [Row(question, " ".join(others))]
             continue
@@ -103,17 +103,17 @@ def _sentence_groups(path: Path, rng: random.Random) -> Iterator[Group]:
 
 
 def _paragraph_groups(path: Path) -> Iterator[Group]:
-    """For each question the windows of its paragraph, the answering one first, then the nearest of others."""
+    """For each question, the windows of its paragraph, the answering one first, then the nearest of others."""
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     windows = [_windows_of(Article(path="", text=entry["text"], hash="")) for entry in entries]
-    texts = [entry["text"][low:high] for entry, found in zip(entries, windows, strict=True) for low, high in found]
+    texts = [entry["text"][low:high] for entry, spans in zip(entries, windows, strict=True) for low, high in spans]
     near = _nearest(texts)
-    for entry, found in zip(entries, windows, strict=True):
-        own = [entry["text"][low:high] for low, high in found]
-        for asked in entry["questions"]:
-            question, start, end = asked["question"], asked.get("start", -1), asked.get("end", -1)
+    for entry, spans in zip(entries, windows, strict=True):
+        own = [entry["text"][low:high] for low, high in spans]
+        for item in entry["questions"]:
+            question, start, end = item["question"], item.get("start", -1), item.get("end", -1)
             answering = [
-                Row(question, entry["text"][a:b], start - a, end - a) for a, b in found if a <= start < end <= b
+                Row(question, entry["text"][a:b], start - a, end - a) for a, b in spans if a <= start < end <= b
             ]
             answer = entry["text"][start:end].lower() if answering else None
             if start >= 0 and not answering:
@@ -124,7 +124,7 @@ def _paragraph_groups(path: Path) -> Iterator[Group]:
 
 
 def _nearest(texts: Sequence[str]) -> Callable[[str], list[int]]:
-    """A function from a question to the numbers of the four texts that BM25 finds best."""
+    """A function from a question to the numbers of the four best texts by BM25."""
     import re
 
     import tantivy
@@ -154,7 +154,7 @@ def _nearest(texts: Sequence[str]) -> Callable[[str], list[int]]:
 
 
 Place = tuple[str, str, int, int]
-"""A question, the name of the answering file or nothing, and where the answer stands in it."""
+"""A question, the name of the answering file or "", and start and end of the answer in it."""
 
 
 def _news_questions(path: Path) -> Iterator[Place]:
@@ -179,7 +179,7 @@ def _own_questions() -> Iterator[Place]:
 
 
 def _news_groups(places: Sequence[Place], library: Library) -> Iterator[Group]:
-    """For each question its passage, and of the 12 that the index brings up the best 8 that do not answer."""
+    """For each question, its passage, and the best 8 of the 12 passages found by the index that do not answer."""
     names = {Path(article.path).name: article.id for article in library.articles()}
     for question, name, start, end in places:
         near = [(article.id, place, article.text[slice(*place)]) for article, place in _near(question, library)]
@@ -188,9 +188,9 @@ def _news_groups(places: Sequence[Place], library: Library) -> Iterator[Group]:
             continue
         article = library.article(names[name])
         assert article is not None
-        found = [place for place in _windows_of(article) if place[0] <= start and end <= place[1]]
+        answering = [span for span in _windows_of(article) if span[0] <= start and end <= span[1]]
         answer = article.text[start:end].lower()
-        for low, high in found:
+        for low, high in answering:
             others = [text for id_, place, text in near if (id_, place) != (article.id, (low, high))]
             rows = [Row(question, text) for text in others if answer not in text.lower()]
             yield [Row(question, article.text[low:high], start - low, end - low), *rows[:8]]

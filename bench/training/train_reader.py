@@ -1,22 +1,22 @@
-"""Train the reader from the embedded MiniLM, and write what qa/reader.py opens.
+"""Train the reader from the shipped MiniLM, and write the network that qa/reader.py opens.
 
     python -m bench.training.train_reader rows --library INDEX --train FOLDER --news train-news.json --out ROWS
     python -m bench.training.train_reader train 1 ROWS --out FIRST
     python -m bench.training.train_reader train 2 ROWS --init FIRST --out SECOND        (and so on to the last stage)
     python -m bench.training.train_reader export LAST
 
-A row is a question, a window of text, and where in it the answer stands, or that it does not. The rows of
-one question are a group, and the network learns over all windows of a group at once where the answer
-stands, "no answer" being one more place (shared normalisation: Clark & Gardner 2018, section 3.2): scores of
-different windows mean the same, which ranking sentences of many passages needs. Groups come in four parts:
+A row is a question, a window of text, and where the answer is in it, if anywhere. The rows of one question
+are a group. The network learns where the answer is over all windows of a group at once, and "no answer" is
+one more place (shared normalisation: Clark & Gardner 2018, section 3.2). So scores of different windows are
+comparable, which ranking sentences of many passages needs. Groups come in four parts:
 
-- ``read``: questions in SQuAD form, each with its passage, half of them with one that BM25 finds beside it;
-- ``sentences``: questions about one sentence, asked of it among others of the same collection;
+- ``read``: questions in SQuAD form, each with its passage; half of them also with a passage found by BM25;
+- ``sentences``: questions about one sentence, shown among other sentences of the same collection;
 - ``paragraphs``: our own paragraphs and questions, with near misses;
-- ``news``: questions about the radio stories, given and our own, each with the passages that an asked index
-  of them all brings up.
+- ``news``: questions about the radio stories, existing ones and our own, each with the passages that an
+  index of all stories finds.
 
-docs/reader.md holds the figures, curve and seed of the weights that ship.
+docs/reader.md has the figures, the curve and the seed of the shipped weights.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 256
 BATCH_TOKENS = 3000
-"""Of one step, padding included."""
+"""Tokens of one step, padding included."""
 RATE = 1e-4
 STAGES: dict[int, dict[str, tuple[float, int]]] = {
     1: {"read": (0.8, 1), "sentences": (0.3, 0)},
@@ -48,31 +48,31 @@ STAGES: dict[int, dict[str, tuple[float, int]]] = {
     3: {"read": (0.3, 0), "sentences": (0.15, 0), "news": (0.3, 1)},
     4: {"paragraphs": (1.5, 2), "news": (1, 3), "read": (0.08, 1), "sentences": (0.03, 0)},
 }
-"""By stage and part: how often its questions are gone over, and with how many windows at most that do not answer,
-other ones in each pass."""
+"""For each stage and part: the number of passes over its questions, and the most windows without an answer that a
+question gets in a pass. Each pass uses other windows."""
 DROPOUT = {1: 0.0, 2: 0.0, 3: 0.1, 4: 0.0}
 
 
 def groups_to_train(stage: int, parts: dict[str, list[Group]]) -> list[Group]:
-    """The groups of a stage: of each part as many passes as it wants, each with the next windows that do not answer."""
+    """The groups of a stage: the passes over each part, each with the next windows that do not answer."""
     rng = random.Random(SEED + stage)
     groups: list[Group] = []
     for part, (passes, windows) in STAGES[stage].items():
         for turn in range(math.ceil(passes)):
-            of_this_turn = parts[part]
+            turn_groups = parts[part]
             if passes - turn < 1:
-                of_this_turn = rng.sample(of_this_turn, int((passes - turn) * len(of_this_turn)))
-            for group in of_this_turn:
-                known = 1 if group[0].start >= 0 else 0
-                others = group[known:]
+                turn_groups = rng.sample(turn_groups, int((passes - turn) * len(turn_groups)))
+            for group in turn_groups:
+                answering = 1 if group[0].start >= 0 else 0
+                others = group[answering:]
                 rest = others[turn * windows :] + others[: turn * windows]
-                groups.append(group[:known] + rest[: max(windows, 1 - known)])
+                groups.append(group[:answering] + rest[: max(windows, 1 - answering)])
     rng.shuffle(groups)
     return groups
 
 
 class Example(NamedTuple):
-    """A row as the network sees it; ``first`` and ``last`` are 0 where nothing answers."""
+    """A row as input of the network. ``first`` and ``last`` are 0 if the window does not answer."""
 
     ids: list[int]
     types: list[int]
@@ -81,7 +81,7 @@ class Example(NamedTuple):
 
 
 def example_of(row: Row, tokenizer: Any) -> Example:
-    """Token ids of question and window, and the tokens at which the answer begins and ends."""
+    """The token ids of question and window, and the first and last token of the answer."""
     pair = tokenizer.encode(row.question, row.text)
     tokens = [
         at
@@ -92,34 +92,34 @@ def example_of(row: Row, tokenizer: Any) -> Example:
 
 
 def batches_of(examples: Sequence[Sequence[Example]]) -> list[list[int]]:
-    """Positions of the groups of each step: like lengths together, the steps in an order by chance."""
+    """Positions of the groups of each step. Groups of similar length go together; the steps are shuffled."""
     longest = [max(len(example.ids) for example in group) for group in examples]
-    found: list[list[int]] = []
+    steps: list[list[int]] = []
     for begin in range(0, len(examples), 2000):
         batch: list[int] = []
         rows = 0
         for at in sorted(range(begin, min(begin + 2000, len(examples))), key=lambda at: longest[at]):
             if batch and (rows + len(examples[at])) * longest[at] > BATCH_TOKENS:
-                found.append(batch)
+                steps.append(batch)
                 batch, rows = [], 0
             batch.append(at)
             rows += len(examples[at])
-        found += [batch] if batch else []
-    random.Random(SEED).shuffle(found)
-    return found
+        steps += [batch] if batch else []
+    random.Random(SEED).shuffle(steps)
+    return steps
 
 
 def loss_of(logits: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
-    """Mean over groups of minus the logarithm of the right place's probability, among all places of the group.
+    """The mean over groups of the negative log-probability of the right place among all places of the group.
 
-    A place is a token of any window of the group, scored by its logit minus that of the window's first token, or "no
-    answer", scored 0. With one window in each group it is the usual loss.
+    A place is a token of any window of the group, or "no answer". The score of a token is its logit minus that of the
+    window's first token; the score of "no answer" is 0. With one window in each group, this is the usual loss.
 
     Args:
-        logits: of each token to be the start, or the end, of the answer, shape (rows, tokens).
-        mask: which tokens there are, same shape.
-        wanted: the right token of each row, shape (rows,); 0 where the window does not answer.
-        groups: the number of each row's group, from 0 on, shape (rows,).
+        logits: for each token, the logit of being the start (or the end) of the answer, shape (rows, tokens).
+        mask: 1 for real tokens and 0 for padding, same shape.
+        wanted: the right token of each row, shape (rows,); 0 if the window does not answer.
+        groups: the number of each row's group, from 0, shape (rows,).
     """
     import torch
 
@@ -133,7 +133,7 @@ def loss_of(logits: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor, grou
 
 
 def train(stage: int, file: Path, start_from: str | None, out: Path) -> None:
-    """Train one stage and save the network, as transformers does, and its curve."""
+    """Train one stage, and save the network in transformers' format and the training curve."""
     import torch
     from tokenizers import Tokenizer
     from transformers import BertForQuestionAnswering
@@ -147,9 +147,9 @@ def train(stage: int, file: Path, start_from: str | None, out: Path) -> None:
     network = BertForQuestionAnswering.from_pretrained(
         start_from or str(packaged_model()), hidden_dropout_prob=DROPOUT[stage], attention_probs_dropout_prob=0.0
     )
-    network.bert.embeddings.requires_grad_(False)  # words that the questions lack keep their places among the others
-    kept = json.loads(file.read_text(encoding="utf-8"))
-    parts = {part: [[Row(*row) for row in group] for group in groups] for part, groups in kept.items()}
+    network.bert.embeddings.requires_grad_(False)  # so words missing from training keep their places
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    parts = {part: [[Row(*row) for row in group] for group in groups] for part, groups in stored.items()}
     examples = [[example_of(row, tokenizer) for row in group] for group in groups_to_train(stage, parts)]
     plan = batches_of(examples)
     tokens = sum(len(example.ids) for group in examples for example in group)
@@ -163,8 +163,8 @@ def train(stage: int, file: Path, start_from: str | None, out: Path) -> None:
     network.train()
     curve, started, seen, average = [], time.monotonic(), 0, 0.0
     for step, batch in enumerate(plan):
-        for each in optimiser.param_groups:
-            each["lr"] = RATE * min(1, step / 100) * (1 - step / len(plan))
+        for param_group in optimiser.param_groups:
+            param_group["lr"] = RATE * min(1, step / 100) * (1 - step / len(plan))
         rows = [example for at in batch for example in examples[at]]
         groups = torch.tensor([n for n, at in enumerate(batch) for _ in examples[at]])
         longest = max(len(row.ids) for row in rows)
@@ -172,11 +172,11 @@ def train(stage: int, file: Path, start_from: str | None, out: Path) -> None:
         for n, row in enumerate(rows):
             length = len(row.ids)
             ids[n, :length], types[n, :length], mask[n, :length] = torch.tensor(row.ids), torch.tensor(row.types), 1
-        said = network(input_ids=ids, attention_mask=mask, token_type_ids=types)
+        output = network(input_ids=ids, attention_mask=mask, token_type_ids=types)
         firsts, lasts = torch.tensor([row.first for row in rows]), torch.tensor([row.last for row in rows])
         starts, ends = (
-            loss_of(said.start_logits, mask, firsts, groups),
-            loss_of(said.end_logits, mask, lasts, groups),
+            loss_of(output.start_logits, mask, firsts, groups),
+            loss_of(output.end_logits, mask, lasts, groups),
         )
         loss = (starts + ends) / 2
         optimiser.zero_grad()
@@ -189,18 +189,18 @@ def train(stage: int, file: Path, start_from: str | None, out: Path) -> None:
             spent = time.monotonic() - started
             curve.append({"step": step + 1, "of": len(plan), "loss": round(average, 4), "seconds": round(spent)})
             print(f"{step + 1}/{len(plan)} loss {average:.3f}, {seen / spent:.0f} tokens/s", flush=True)
-            network.save_pretrained(out)  # a training that is stopped has taught something
+            network.save_pretrained(out)  # keeps the progress if training is stopped
     network.save_pretrained(out)
     (out / "curve.json").write_text(json.dumps(curve), encoding="utf-8")
 
 
 def main() -> int:
-    """Run one of the steps."""
+    """Run one command."""
     parser = argparse.ArgumentParser(description="Train the reader.")
     commands = parser.add_subparsers(dest="command", required=True)
     rows = commands.add_parser("rows", help="make the rows of all parts")
     rows.add_argument("--library", type=Path, required=True, help="an index of the stories")
-    rows.add_argument("--train", type=Path, required=True, metavar="FOLDER", help="with the files in SQuAD form")
+    rows.add_argument("--train", type=Path, required=True, metavar="FOLDER", help="folder of files in SQuAD form")
     rows.add_argument("--news", type=Path, required=True, metavar="FILE", help="questions about the stories")
     rows.add_argument("--out", type=Path, required=True)
     training = commands.add_parser("train", help="train one stage")
@@ -214,10 +214,10 @@ def main() -> int:
     if options.command == "rows":
         from index.library import open_index
 
-        kept = rows_of_all(options.train, options.news, open_index(options.library))
-        for part, groups in kept.items():
+        parts = rows_of_all(options.train, options.news, open_index(options.library))
+        for part, groups in parts.items():
             print(f"{part}: {len(groups)} questions, {sum(group[0].start >= 0 for group in groups)} with an answer")
-        options.out.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+        options.out.write_text(json.dumps(parts, ensure_ascii=False), encoding="utf-8")
     elif options.command == "train":
         train(options.stage, options.rows, options.init, options.out)
     else:

@@ -2,11 +2,11 @@
 
     python -m bench.training.train_tokens --out new.tiktoken corpus /usr/share/common-licenses
 
-Reads the files and folders given, and the prose in the docstrings of Python's standard library and in
-its language reference; only the merges learnt from it are written. The result depends on those texts
-alone. The script checks that tiktoken cuts all of them as the trainer did.
+Reads the given files and folders, and the prose in the docstrings of Python's standard library and in its
+language reference. Only the learnt merges are written. The result depends only on those texts. The script
+checks that tiktoken cuts all of them as the trainer did.
 
-The shipped vocabulary is not to be retrained: another one moves the passages of every index.
+Do not retrain the shipped vocabulary: a new one would change the passages of every index.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from index.reading.tokens import PATTERN
 DEFAULT_RANKS = 16_000
 """1.54 tokens per word of radio news, in 250 kB; with 8,000 ranks about 1.7, in 120 kB."""
 NEWS_WEIGHT = 8
-"""How often the given texts count: they are few beside the docstrings, and more like articles."""
+"""How often the given texts count. They are few compared with the docstrings, and more like articles."""
 
 
 def main() -> int:
-    """Train, check, write, and say what came out."""
+    """Train, check, write, and print a summary."""
     parser = argparse.ArgumentParser(description="Train the passage vocabulary.")
     parser.add_argument("texts", nargs="*", type=Path, help="text files, or folders of them")
     parser.add_argument("--out", type=Path, required=True, help="the .tiktoken file to write")
@@ -66,13 +66,13 @@ def main() -> int:
 
 
 def read_texts(paths: Iterable[Path]) -> list[str]:
-    """The files named, and those in the folders named, in the order of their names."""
-    found = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-    return [file.read_text("utf-8", errors="ignore") for file in found if file.is_file()]
+    """The texts of the given files, and of the files in the given folders, sorted by name."""
+    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    return [file.read_text("utf-8", errors="ignore") for file in files if file.is_file()]
 
 
 def docstrings() -> Iterator[str]:
-    """Every docstring of the standard library, its test suites left out."""
+    """Every docstring of the standard library, without its tests."""
     root = Path(sysconfig.get_path("stdlib"))
     left_out = {"site-packages", "test", "tests", "idle_test", "lib2to3"}
     for path in sorted(root.rglob("*.py")):
@@ -94,7 +94,7 @@ def language_reference() -> list[str]:
 
 
 def prose(text: str) -> str:
-    """The lines of a text that are mostly words; code, tables and headings go."""
+    """The lines of a text that are mostly words, without code, tables and headings."""
     kept = []
     for line in text.splitlines():
         words = line.split()
@@ -105,7 +105,7 @@ def prose(text: str) -> str:
 
 
 def train(texts: list[str], ranks: int) -> Any:
-    """A byte-level BPE tokenizer with that many tokens, all single bytes among them."""
+    """Train a byte-level BPE tokenizer with ``ranks`` tokens, which include all single bytes."""
     tokenizer: Any = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -120,7 +120,7 @@ def train(texts: list[str], ranks: int) -> Any:
 
 
 def ranks_of(tokenizer: Any) -> dict[bytes, int]:
-    """tiktoken's form of a trained tokenizer: the 256 bytes, then its merges in their order."""
+    """The ranks of a trained tokenizer in tiktoken's form: the 256 bytes, then the merges in order."""
     ranks = {bytes([byte]): byte for byte in range(256)}
     for left, right in json.loads(tokenizer.to_str())["model"]["merges"]:
         ranks.setdefault(to_bytes(left + right), len(ranks))
@@ -128,15 +128,15 @@ def ranks_of(tokenizer: Any) -> dict[bytes, int]:
 
 
 def cut(tokenizer: Any, text: str) -> list[bytes]:
-    """The tokens that the trained tokenizer sees in a text, as bytes."""
+    """The tokens of a text by the trained tokenizer, as bytes."""
     return [to_bytes(token) for token in tokenizer.encode(text).tokens]
 
 
 def byte_of_symbol() -> dict[str, int]:
-    """The byte behind each of the 256 printable characters that stand for bytes while training.
+    """The byte for each of the 256 printable characters that represent bytes in training.
 
-    A byte that is a printable Latin-1 character stands for itself; the others are numbered upwards
-    from U+0100 in their order.
+    A byte that is a printable Latin-1 character represents itself. The others are numbered in order from
+    U+0100.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -147,7 +147,7 @@ SYMBOLS = byte_of_symbol()
 
 
 def to_bytes(token: str) -> bytes:
-    """A token written in byte symbols, as the bytes it stands for."""
+    """The bytes of a token that is written in byte symbols."""
     return bytes(SYMBOLS[symbol] for symbol in token)
 
 

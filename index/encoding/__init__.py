@@ -1,1 +1,1 @@
-"""From text to vectors: the encoder, and the models it is made from."""
+"""Encoding: text becomes vectors. The encoder, and the models that it is made from."""

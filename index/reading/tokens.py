@@ -1,7 +1,7 @@
-"""The token budget of a passage: counting tokens through tiktoken, with a vocabulary that we ship.
+"""Count the tokens of a passage with tiktoken and a vocabulary that ships with Clippings.
 
-Passages are measured in these tokens, not in those of the embedding model, so that they (and every
-saved reference to them) stay where they are when the model changes.
+These are not the tokens of the embedding model. So passages, and saved references to them, stay the same
+when the model changes.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ PATTERN = (
     r"| ?[^\s\p{L}\p{M}\p{N}]{1,16}"
     r"|\s{1,64}"
 )
-"""Where text is cut before merging. Every piece is bounded: merging takes time that grows with the
-square of a piece's length, and an article may be one endless line."""
+"""Where text is cut before merging. Every piece has a maximum length: the time of merging grows with the
+square of a piece's length, and an article may be one very long line."""
 
 
 class VocabularyError(ClippingsError):
-    """A token vocabulary is unknown, damaged, or cannot be fetched."""
+    """A token vocabulary is unknown, damaged, or cannot be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCounter:
-    """Counts the tokens of a text. Text that looks like a special token counts as the text it is."""
+    """Counts the tokens of a text. Text that looks like a special token counts as ordinary text."""
 
     name: str
     fingerprint: str
-    """Changes whenever the counts may; an index keeps it beside its passages."""
+    """Changes whenever counts could change. An index stores it with its passages."""
     encoding: tiktoken.Encoding
 
     def count_batch(self, texts: Iterable[str]) -> list[int]:
@@ -57,26 +57,26 @@ class TokenCounter:
 
 @functools.lru_cache
 def load_encoding(name: str = "clippings") -> TokenCounter:
-    """The token counter called ``name``: ours, or one of tiktoken's named encodings.
+    """The token counter called ``name``: the shipped one, or one of tiktoken's encodings.
 
     Args:
-        name: ``clippings``, which is shipped, or a name that tiktoken knows, such as
-            ``cl100k_base`` or ``o200k_base``, which it downloads at first use.
+        name: ``clippings``, which is shipped, or an encoding of tiktoken, such as
+            ``cl100k_base`` or ``o200k_base``, which tiktoken downloads at first use.
 
     Raises:
         VocabularyError: there is no such encoding, its file is damaged, or it cannot be downloaded.
     """
     if name == "clippings":
         return TokenCounter(name, _fingerprint(PATTERN, VOCABULARY_SHA256), _shipped())
-    # tiktoken checks the hash of what it downloads, so the name alone says what the counts will be.
+    # tiktoken checks the hash of what it downloads, so the name alone determines the counts.
     return TokenCounter(name, _fingerprint(name), _named(name))
 
 
 def read_ranks(path: Path, sha256: str) -> dict[bytes, int]:
-    """Read a ``.tiktoken`` file (a token in base64 and its rank on each line) if it has this hash.
+    """Read a ``.tiktoken`` file (a token in base64 and its rank on each line) and check its hash.
 
-    tiktoken's own reader keeps a copy of every file in a shared temporary folder, and fails where
-    ``TIKTOKEN_CACHE_DIR`` is read-only; for a file that is already here that is all risk, no gain.
+    tiktoken's own reader would copy the file to a shared temporary folder, and fail if
+    ``TIKTOKEN_CACHE_DIR`` is read-only. A local file does not need that.
     """
     try:
         data = path.read_bytes()
@@ -91,7 +91,7 @@ def read_ranks(path: Path, sha256: str) -> dict[bytes, int]:
 
 
 def _shipped() -> tiktoken.Encoding:
-    import tiktoken  # late: it loads a regex engine, and asking needs no budget
+    import tiktoken  # late: it loads a regex engine, and asking does not count tokens
 
     ranks = read_ranks(VOCABULARY, VOCABULARY_SHA256)
     return tiktoken.Encoding("clippings", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
@@ -107,13 +107,13 @@ def _named(name: str) -> tiktoken.Encoding:
         )
     try:
         return tiktoken.get_encoding(name)
-    # OSError: no network or no place to keep the file (the errors of requests are OSErrors too);
-    # ValueError: what came is not what was asked for.
+    # OSError: no network, or no place to keep the file (the errors of requests are OSErrors too).
+    # ValueError: the download has the wrong hash.
     except (OSError, ValueError) as error:
         raise VocabularyError(
             f"The token vocabulary {name!r} is downloaded at first use, and that failed "
-            f"({type(error).__name__}). Use clippings, which needs no network, or name in TIKTOKEN_CACHE_DIR "
-            f"a folder that holds the file."
+            f"({type(error).__name__}). Use clippings, which needs no network, or set TIKTOKEN_CACHE_DIR "
+            f"to a folder that holds the file."
         ) from error
 
 

@@ -1,1 +1,1 @@
-"""Where an index keeps what it knows: SQLite, and the FAISS and tantivy indexes derived from it."""
+"""Storage of an index: a SQLite file, and the FAISS and tantivy indexes made from it."""

@@ -16,14 +16,14 @@ def analyse(text: str) -> list[str]:
 
 
 def composed(text: str) -> str:
-    """Text with its accents joined to their letters: apart from them, they would cut a word in two."""
+    """Text in NFC: a combining accent that is separate from its letter would cut the word in two."""
     return unicodedata.normalize("NFC", text)
 
 
 @functools.cache
 def analyzer() -> tantivy.TextAnalyzer:
-    """What tantivy cuts and compares words with; to be registered with every index that is opened."""
-    import tantivy  # late: it is for asking, not for importing
+    """The tantivy analyser that cuts and compares words. Every opened index has to register it."""
+    import tantivy  # late: importing a package should not load it
 
     return (
         tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())

@@ -1,4 +1,4 @@
-"""The SQLite file of an index: its form, its connections, and what is said when it cannot be read."""
+"""The SQLite file of an index: its schema, its connections, and the error when it cannot be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from index.errors import ClippingsError, IndexStateError
 
-FORMAT = 2
+FORMAT = 3
 FILE = "articles.db"
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -37,24 +37,26 @@ CREATE INDEX removals_by_generation ON removals (generation);
 
 
 class Database:
-    """The SQLite file of an index directory, and of no other that is put in its place; a connection for each thread.
+    """The SQLite file of an index directory, with a connection for each thread.
+
+    If another file takes its place, the connections stay with the first one.
 
     Raises:
-        sqlite3.DatabaseError: on opening, when the file is not a database of this form.
+        sqlite3.DatabaseError: on opening, when the file is not a database with this schema.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._identity = _file_identity(directory / FILE)
         self.anchor = connect(directory / FILE)
-        """For threads that come when the file is no longer there. While it is open, no other file has its identity."""
+        """For threads that start when the file is gone. While it is open, no other file gets the same identity."""
         self._local = threading.local()
         self._connections: list[tuple[weakref.ref[threading.Thread], sqlite3.Connection]] = []
         self._lock = threading.Lock()
 
     @property
     def replaced(self) -> bool:
-        """Whether another file lies in the place of the one that is open."""
+        """Whether another file has taken the place of the open one."""
         return _file_identity(self._directory / FILE) not in (self._identity, None)
 
     def close(self) -> None:
@@ -71,7 +73,7 @@ class Database:
         try:
             yield self.connection()
         except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:  # a lock that was not had in time, say: nothing is damaged
+            if type(error) is not sqlite3.DatabaseError:  # a timeout of a lock, for example: nothing is damaged
                 raise
             raise unreadable(self._directory, error) from error
 
@@ -83,19 +85,19 @@ class Database:
             if connection is self.anchor:
                 return connection
             with self._lock:
-                gone = [known for known in self._connections if (thread := known[0]()) is None or not thread.is_alive()]
-                for known in gone:
-                    self._connections.remove(known)
-                    known[1].close()
+                ended = [pair for pair in self._connections if (thread := pair[0]()) is None or not thread.is_alive()]
+                for pair in ended:
+                    self._connections.remove(pair)
+                    pair[1].close()
                 self._connections.append((weakref.ref(threading.current_thread()), connection))
         return connection
 
     def _connect_again(self) -> sqlite3.Connection:
-        """A further connection to the file that was opened, never to another that lies in its place."""
+        """Another connection to the file that was opened, never to a file that has taken its place."""
         path = self._directory / FILE
         try:
             connection = connect(path)
-        except sqlite3.OperationalError:  # it is gone
+        except sqlite3.OperationalError:  # the file is gone
             return self.anchor
         if _file_identity(path) == self._identity:
             return connection
@@ -109,7 +111,7 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
-        except sqlite3.OperationalError as error:  # a full disk, say
+        except sqlite3.OperationalError as error:  # a full disk, for example
             connection.rollback()
             raise ClippingsError(f"The index at {self._directory} cannot be written ({error}).") from error
         except BaseException:
@@ -118,7 +120,7 @@ class Database:
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another that has been put in its place; None if there is none."""
+    """Device and inode, which differ when another file has taken its place; None if the file is missing."""
     try:
         stat = path.stat()
     except OSError:
@@ -127,35 +129,37 @@ def _file_identity(path: Path) -> tuple[int, int] | None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to an existing file: to write, or to read only where its directory cannot be written."""
-    where = path.absolute().as_uri()  # in this form, so that a missing file is not made
+    """A connection to an existing file; read-only if its directory cannot be written."""
+    uri = path.absolute().as_uri()  # with a URI, SQLite does not create a missing file
     try:
         connection = sqlite3.connect(
-            f"{where}?mode=rw", uri=True, timeout=30, isolation_level=None, check_same_thread=False
+            f"{uri}?mode=rw", uri=True, timeout=30, isolation_level=None, check_same_thread=False
         )
     except sqlite3.OperationalError:
-        return _connect_to_read(where)
+        return _connect_to_read(uri)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("SELECT 1 FROM meta").fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        return _connect_to_read(where)
+        return _connect_to_read(uri)
     except sqlite3.DatabaseError:
         connection.close()
         raise
     return connection
 
 
-def _connect_to_read(where: str) -> sqlite3.Connection:
-    """A directory that cannot be written has no place for WAL's side files. The file alone is whole then."""
-    return sqlite3.connect(f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
+def _connect_to_read(uri: str) -> sqlite3.Connection:
+    """A read-only connection. A read-only directory cannot hold WAL's side files, so the file must be complete."""
+    return sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
 
 
 def unreadable(directory: Path, why: object) -> IndexStateError:
+    """The error for an index whose file cannot be read."""
     return IndexStateError(f"The index at {directory} cannot be read ({why}). {rebuild_advice(directory)}")
 
 
 def rebuild_advice(directory: Path) -> str:
+    """What to run when the index cannot be used."""
     return f"Delete {directory} and build it again: python -m index build FOLDER --index {directory}"

@@ -1,4 +1,4 @@
-"""Nearest passages by cosine, through FAISS (the only file that imports it)."""
+"""The dense index: nearest passages by cosine, with FAISS, which only this file imports."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Scored = dict[int, float]
 
 
 class Dense:
-    """An exact inner-product index over normalised passage vectors, filled from the store at opening.
+    """An exact inner-product index over normalised passage vectors, filled from the store when opened.
 
-    FAISS must not be searched while it is added to, so every call takes one lock.
+    FAISS must not be searched while rows are added, so every call takes the same lock.
 
     Args:
         dimension: length of the vectors.
@@ -24,7 +24,7 @@ class Dense:
 
     def __init__(self, dimension: int) -> None:
         self.last = 0
-        """The highest id that was ever added."""
+        """The highest id ever added."""
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
         self._lock = threading.Lock()
 
@@ -39,7 +39,7 @@ class Dense:
                 self.last = max(self.last, int(ids.max()))
 
     def remove(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Forget the passages whose ids lie in the ranges, both ends included."""
+        """Remove the passages whose ids are in the ranges, both ends included."""
         with self._lock:
             for first, last in ranges:
                 self._index.remove_ids(faiss.IDSelectorRange(first, last + 1))
@@ -47,15 +47,15 @@ class Dense:
     def search(self, vector: NDArray[np.float32], k: int, among: NDArray[np.int64] | None = None) -> Scored:
         """The ``k`` passages nearest to a vector of shape (dimension,), with their cosines.
 
-        ``among`` confines the search itself to the passages of those ids.
+        ``among`` limits the search to the passages with those ids.
         """
         parameters = None
         if among is not None:
             if not len(among):
                 return {}
             parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
-        # One question is too little to share between threads, and waiting for them costs more than it gains.
-        faiss.omp_set_num_threads(1)  # of the calling thread
+        # One question is too little work for several threads: waiting for them costs more than it gains.
+        faiss.omp_set_num_threads(1)  # for the calling thread
         with self._lock:
             k = min(k, self._index.ntotal)
             if k <= 0:
@@ -64,7 +64,7 @@ class Dense:
         return {int(i): float(s) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0}
 
     def vector(self, id_: int) -> NDArray[np.float32]:
-        """The stored vector of a passage, shape (dimension,). Raises KeyError if it is not there."""
+        """The stored vector of a passage, shape (dimension,). Raises KeyError if it is missing."""
         with self._lock:
             try:
                 return np.asarray(self._index.reconstruct(id_), np.float32)

@@ -1,8 +1,8 @@
-"""BM25 over passages and over sentences, through tantivy (the only file that imports it).
+"""The lexical index: BM25 over passages and over sentences, with tantivy.
 
-Okapi BM25 as in Robertson and Zaragoza 2009, tantivy's k1 = 1.2 and b = 0.75. Words are lowercased,
-folded to ASCII and stemmed, in the index and in the question alike, so that Vučić finds Vucic.
-Everything here is derived from the store and can be made again from it.
+Okapi BM25 as in Robertson and Zaragoza 2009, with tantivy's k1 = 1.2 and b = 0.75. Words of articles and
+questions are lowercased, folded to ASCII and stemmed, so Vučić finds Vucic.
+Everything here is made from the store and can be made again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMAT = 1
 _HEAP_BYTES = 64_000_000
 _STATE = "state.json"
 _FEW_IDS = 500
-"""Up to so many, a query for each id takes half the time of one for the set of them."""
+"""Up to this many ids, one query for each id takes half the time of one query for the set."""
 
 Scored = dict[int, float]
 """Scores by passage or sentence id."""
@@ -36,10 +36,11 @@ class Lexical:
     """Two tantivy indexes, of passages and of sentences, kept in one folder or in memory.
 
     Args:
-        folder: where the indexes live; ``None`` keeps them in memory. A folder that tantivy cannot
-            open, or of another format, is emptied: ``generation`` is then -1 and all is to be added.
+        folder: where the indexes are; ``None`` keeps them in memory. A folder that tantivy cannot open
+            is emptied. ``generation`` is then -1 and everything has to be added, as it is after a
+            change of format.
 
-    One thread may write at a time; searching meanwhile is safe and sees the last commit.
+    One thread may write at a time. Searching meanwhile is safe and sees the last commit.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -59,10 +60,10 @@ class Lexical:
         if self._folder is not None:
             (self._folder / name).mkdir(parents=True, exist_ok=True)
             path = str(self._folder / name)
-            if not tantivy.Index.exists(path):  # so that a state left behind does not pass it for a full one
+            if not tantivy.Index.exists(path):  # a state file left behind would make the new index look complete
                 (self._folder / _STATE).unlink(missing_ok=True)
         index = tantivy.Index(_schema(), path=path)
-        index.config_reader("manual")  # by itself it would take up what another index writes into the same folder
+        index.config_reader("manual")  # automatic would load what another index writes into the same folder
         index.register_tokenizer("news", analyzer())
         return index
 
@@ -78,7 +79,7 @@ class Lexical:
             self.last_passage, self.last_sentence = state["last_passage"], state["last_sentence"]
 
     def reload(self) -> None:
-        """See what another process, or another writer in this one, has committed."""
+        """Load what another process, or another writer in this process, has committed."""
         self._passages.reload()
         self._sentences.reload()
         self._read_state()
@@ -95,15 +96,15 @@ class Lexical:
         removed_passages: Sequence[tuple[int, int]],
         removed_sentences: Sequence[tuple[int, int]],
         generation: int,
-        anew: bool = False,
+        rebuild: bool = False,
     ) -> None:
         """Add rows and remove id ranges (both ends included), in one commit for each of the two indexes.
 
-        Adding a row again replaces it, so that an update cut short can be repeated. ``anew`` forgets
-        all there was before.
+        Adding a row again replaces it, so an interrupted update can be repeated. ``rebuild`` first removes
+        all rows.
         """
-        self.last_passage = _update(self._passages, passages, removed_passages, self.last_passage, anew)
-        self.last_sentence = _update(self._sentences, sentences, removed_sentences, self.last_sentence, anew)
+        self.last_passage = _update(self._passages, passages, removed_passages, self.last_passage, rebuild)
+        self.last_sentence = _update(self._sentences, sentences, removed_sentences, self.last_sentence, rebuild)
         self.generation = generation
         if self._folder is not None:
             state = {
@@ -117,7 +118,7 @@ class Lexical:
             temporary.replace(self._folder / _STATE)
 
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
-        """BM25's inverse document frequency of each term among the sentences; rarer is higher."""
+        """BM25's inverse document frequency of each term over the sentences: higher for rarer terms."""
         searcher = self._sentences.searcher()
         total = searcher.num_docs
         weights = {}
@@ -127,7 +128,7 @@ class Lexical:
         return weights
 
     def known(self, text: str) -> bool:
-        """Whether any word of a text, as analysed, stands in any sentence."""
+        """Whether any word of a text, as analysed, is in any sentence."""
         searcher = self._sentences.searcher()
         return any(searcher.doc_freq("text", term) for term in analyse(text))
 
@@ -140,7 +141,7 @@ class Lexical:
         return _search(self._sentences, terms, k, restriction=restriction)
 
     def search_phrases(self, phrases: Sequence[str], k: int, restriction: Restriction) -> Scored:
-        """The ``k`` best sentences that hold the words of every phrase in their order (as analysed)."""
+        """The ``k`` best sentences that contain the words of every phrase, as analysed, in order."""
         schema = self._sentences.schema
         parts = []
         for phrase in phrases:
@@ -155,29 +156,29 @@ class Lexical:
         return _run(self._sentences, query, k, restriction)
 
     def score_passages(self, terms: Sequence[str], ids: Sequence[int]) -> Scored:
-        """BM25 scores of given passages; one without any of the terms is left out."""
-        return _search(self._passages, terms, len(ids), among=ids)
+        """BM25 scores of some passages. A passage with none of the terms is left out."""
+        return _search(self._passages, terms, len(ids), ids=ids)
 
     def score_sentences(self, terms: Sequence[str], ids: Sequence[int]) -> Scored:
-        """BM25 scores of given sentences; one without any of the terms is left out."""
-        return _search(self._sentences, terms, len(ids), among=ids)
+        """BM25 scores of some sentences. A sentence with none of the terms is left out."""
+        return _search(self._sentences, terms, len(ids), ids=ids)
 
 
 def catch_up(lexical: Lexical, store: Store) -> None:
-    """Bring the lexical index to what the store holds: from the generation it knows, or from nothing."""
+    """Bring the lexical index up to date with the store: from its last generation, or from the beginning."""
     generation = store.generation
     if lexical.generation == generation:
         return
     removed = store.removals_since(lexical.generation)
-    # BM25 counts removed rows until tantivy merges them away, so many removals call for a fresh start.
-    anew = not 0 <= lexical.generation < generation or len(removed) > 0.1 * store.counts()[0]
+    # BM25 counts removed rows until tantivy merges them away, so after many removals start from the beginning.
+    rebuild = not 0 <= lexical.generation < generation or len(removed) > 0.1 * store.counts()[0]
     lexical.update(
-        store.passages_after(0 if anew else lexical.last_passage),
-        store.sentences_after(0 if anew else lexical.last_sentence),
+        store.passages_after(0 if rebuild else lexical.last_passage),
+        store.sentences_after(0 if rebuild else lexical.last_sentence),
         [r.passages for r in removed],
         [r.sentences for r in removed],
         generation,
-        anew,
+        rebuild,
     )
 
 
@@ -191,11 +192,11 @@ def _schema() -> tantivy.Schema:
 
 
 def _update(
-    index: tantivy.Index, rows: Iterable[TextRow], removed: Sequence[tuple[int, int]], last: int, anew: bool
+    index: tantivy.Index, rows: Iterable[TextRow], removed: Sequence[tuple[int, int]], last: int, rebuild: bool
 ) -> int:
-    """Apply one update to one index; returns the highest id that it now knows."""
+    """Apply one update to one index. Returns the highest id that the index now has."""
     writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-    if anew:
+    if rebuild:
         writer.delete_all_documents()
         last = 0
     for first, final in removed:
@@ -203,8 +204,8 @@ def _update(
             index.schema, "id", tantivy.FieldType.Unsigned, first, final, use_inverted_index=True
         )
         writer.delete_documents_by_query(query)
-    # Of an update that was cut short, either nothing or all of it was committed: drop that before repeating.
-    if index.searcher().num_docs and not anew:
+    # Of an interrupted update, either nothing or everything was committed. Remove it before repeating the update.
+    if index.searcher().num_docs and not rebuild:
         query = tantivy.Query.range_query(index.schema, "id", tantivy.FieldType.Unsigned, last + 1, None)
         writer.delete_documents_by_query(query)
     for row in rows:
@@ -218,7 +219,7 @@ def _update(
         writer.add_document(document)
         last = max(last, row.id)
     writer.commit()
-    index.reload()  # before merging: it can be found now
+    index.reload()  # before merging, so that the rows can be found now
     writer.wait_merging_threads()
     return last
 
@@ -228,7 +229,7 @@ def _search(
     terms: Sequence[str],
     k: int,
     restriction: Restriction | None = None,
-    among: Sequence[int] | None = None,
+    ids: Sequence[int] | None = None,
 ) -> Scored:
     if not terms or k <= 0:
         return {}
@@ -236,9 +237,9 @@ def _search(
     words = tantivy.Query.boolean_query(
         [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "text", term, "freq")) for term in terms]
     )
-    if among is not None:
-        chosen = tantivy.Query.const_score_query(_any_of(schema, among), 0.0)
-        words = tantivy.Query.boolean_query([(tantivy.Occur.Must, words), (tantivy.Occur.Must, chosen)])
+    if ids is not None:
+        only_ids = tantivy.Query.const_score_query(_any_of(schema, ids), 0.0)
+        words = tantivy.Query.boolean_query([(tantivy.Occur.Must, words), (tantivy.Occur.Must, only_ids)])
     return _run(index, words, k, restriction)
 
 

@@ -1,4 +1,4 @@
-"""The lock that lets one process at a time write to an index, and tells the others who holds it."""
+"""The lock of an index: one process writes at a time, and the others can see which one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WAIT_SECONDS = 10.0
 
 
 class BuildLock:
-    """A lock on an index directory, released by the system if its holder dies. A context manager.
+    """A lock on an index directory, as a context manager. The system releases it if the process dies.
 
     Args:
         directory: the index directory; made if it is missing.
         wait: seconds to wait for another holder before giving up.
 
     Raises:
-        IndexBusyError: on entering, when another holder did not finish in time; it says who that is.
+        IndexBusyError: on entering, when another process did not finish in time. The message names it.
         ClippingsError: on entering, when the directory cannot be written.
     """
 
@@ -43,7 +43,7 @@ class BuildLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._holder.unlink(missing_ok=True)
         self._lock.release()
 

@@ -1,4 +1,4 @@
-"""The rows of an index, as they go into the store and come out of it."""
+"""The rows that go into the store and come out of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an index was made with; kept in it, and the same for all of its life."""
+    """The settings of an index. They are stored in it and do not change, except the corpus folder's path."""
 
     model: str
     model_hash: str
@@ -27,12 +27,12 @@ class Settings:
     encoding_hash: str
     passage_tokens: int
     corpus: str
-    """The corpus folder, relative to the index directory where that is possible; empty in an exported copy."""
+    """The corpus folder, relative to the index directory if possible; empty in an exported copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """What a search is confined to. ``since`` and ``until`` are both included; ``None`` restricts nothing."""
+    """The articles that a search may use. ``since`` and ``until`` are included; ``None`` does not restrict."""
 
     since: datetime.date | None = None
     until: datetime.date | None = None
@@ -43,7 +43,7 @@ class Restriction:
 
     @property
     def by_date(self) -> bool:
-        """Whether articles of unknown date are kept out."""
+        """Whether dates are restricted. Articles without a date are then left out."""
         return self.since is not None or self.until is not None
 
 
@@ -60,19 +60,19 @@ class ArticleInfo:
 
 @dataclass(frozen=True, slots=True)
 class EncodedArticle:
-    """An article ready to be stored: its passages with their vectors, normalised float32."""
+    """An article ready to be stored, with its passages and their vectors (normalised float32)."""
 
     article: Article
     passages: Sequence[Passage]
     passage_vectors: Vectors
     """Shape (passages, dimension)."""
     sentence_vectors: Vectors
-    """Shape (sentences of all passages in order, dimension)."""
+    """Shape (sentences of all passages, in order; dimension)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """A passage or a sentence with its text, as the lexical index takes it in."""
+    """A passage or a sentence with its text, as the lexical index needs it."""
 
     id: int
     text: str
@@ -82,7 +82,7 @@ class TextRow:
 
 @dataclass(frozen=True, slots=True)
 class PassageRow:
-    """A stored passage; offsets into its article's text, and its vector of shape (dimension,)."""
+    """A stored passage: offsets into its article's text, and its vector, shape (dimension,)."""
 
     id: int
     article: int
@@ -93,7 +93,7 @@ class PassageRow:
 
 @dataclass(frozen=True, slots=True)
 class SentenceRow:
-    """A stored sentence; offsets into its article's text."""
+    """A stored sentence: offsets into its article's text."""
 
     id: int
     passage: int
@@ -104,12 +104,12 @@ class SentenceRow:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """The ids that one removed article's passages and sentences had, both ends included."""
+    """First and last id of the passages, and of the sentences, of one removed article."""
 
     passages: tuple[int, int]
     sentences: tuple[int, int]
 
 
 def source_key(source: str) -> str:
-    """The form in which sources are compared: without case, white space folded."""
+    """The form in which sources are compared: case-folded, with single spaces."""
     return " ".join(source.casefold().split())

@@ -1,9 +1,8 @@
-"""The truth of an index: articles, passages, sentences, their vectors and the settings, in one SQLite file.
+"""The store of an index: articles, passages, sentences, their vectors and the settings, in one SQLite file.
 
-Everything else in an index directory is derived from this file. One process writes at a time (the
-builder holds the lock); any number of threads and processes read meanwhile (WAL). Ids are never
-reused, so whoever follows the store needs only what came after the last id it knows, and the list of
-removals.
+Everything else in an index directory is made from this file. One process writes at a time: the builder
+holds the lock. Any number of threads and processes can read meanwhile (WAL). Ids are never reused. So a
+reader can catch up with the rows after the last id that it has, and the list of removals.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import IndexStateError
+from index.errors import IndexStateError, OldIndexError
 from index.reading.articles import Article
-from index.storage.database import FILE, FORMAT, SCHEMA, Database, rebuild_advice, unreadable
+from index.storage.database import FILE, FORMAT, SCHEMA, Database, unreadable
 from index.storage.rows import (
     ArticleInfo,
     EncodedArticle,
@@ -40,7 +39,7 @@ _ID_CHUNK = 500
 
 
 class Store:
-    """The SQLite file of one index directory, and of no other that is put in its place.
+    """The open SQLite file of one index directory. If another file takes its place, this one stays open.
 
     Use ``Store.open`` or ``Store.create``.
     """
@@ -52,7 +51,7 @@ class Store:
 
     @classmethod
     def create(cls, directory: Path, settings: Settings) -> Store:
-        """Make an empty index in a directory. Another index must not be there already."""
+        """Make an empty index in a directory that does not hold one."""
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / FILE
         temporary = directory / f".{FILE}.new"
@@ -65,8 +64,8 @@ class Store:
             )
             connection.commit()
             connection.execute("PRAGMA journal_mode = WAL")
-        for left_behind in (f"{FILE}-wal", f"{FILE}-shm"):  # by another index: its last changes would be read as ours
-            (directory / left_behind).unlink(missing_ok=True)
+        for leftover in (f"{FILE}-wal", f"{FILE}-shm"):  # from an earlier index: SQLite would apply its last changes
+            (directory / leftover).unlink(missing_ok=True)
         temporary.replace(path)
         return cls.open(directory)
 
@@ -75,8 +74,8 @@ class Store:
         """Open an index directory.
 
         Raises:
-            IndexStateError: there is no index, it is damaged, or it is of another format; the message
-                says what to run.
+            IndexStateError: the index is missing, damaged, or has another format. The message says what
+                to run.
         """
         if not (directory / FILE).is_file():
             raise IndexStateError(
@@ -101,28 +100,28 @@ class Store:
         """The corpus folder, absolute.
 
         Raises:
-            IndexStateError: there is none, because this is an exported copy.
+            IndexStateError: this is an exported copy, which has no corpus folder.
         """
         if self.exported:
             raise IndexStateError(
-                f"The index at {self.directory} is an exported copy: it can be asked, but not changed. "
+                f"The index at {self.directory} is an exported copy: it can be searched but not changed. "
                 "Change the index that it was exported from, and export that again."
             )
         return (self.directory.absolute() / self.settings.corpus).resolve()
 
     @property
     def exported(self) -> bool:
-        """Whether this is a copy that has left its articles' files behind."""
+        """Whether this is an exported copy, which has no article files."""
         return not self.settings.corpus
 
     @property
     def replaced(self) -> bool:
-        """Whether another index has been built in the place of this one."""
+        """Whether another index has been built in this directory since."""
         return self._database.replaced
 
     @property
     def generation(self) -> int:
-        """Grows with every committed change."""
+        """A number that grows with every committed change."""
         return int(self._one("SELECT value FROM meta WHERE key = 'generation'"))
 
     def counts(self) -> tuple[int, int, int]:
@@ -133,9 +132,9 @@ class Store:
     # Writing (under the builder's lock)
 
     def apply(self, added: Sequence[EncodedArticle], removed: Iterable[int] = ()) -> int:
-        """Add articles and remove others by id, in one transaction; returns the new generation.
+        """Add articles and remove others by id, in one transaction. Returns the new generation.
 
-        An added article replaces the one stored under the same path.
+        An added article replaces the stored one with the same path.
         """
         with self._database.writing() as connection:
             generation = self.generation + 1
@@ -157,13 +156,13 @@ class Store:
         self.settings = dataclasses.replace(self.settings, corpus=corpus)
 
     def checkpoint(self) -> None:
-        """Fold the write-ahead log into the file, so that a copy of the directory is whole."""
+        """Write the write-ahead log into the file, so that a copy of the directory is complete."""
         self._database.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     # Reading
 
     def known(self, paths: Iterable[str] | None = None) -> dict[str, tuple[int, str]]:
-        """Id and content hash of the stored articles, by path: of all, or of those among the paths given."""
+        """Id and content hash of stored articles by path: of all of them, or only of the given paths."""
         query = "SELECT path, id, hash FROM articles"
         if paths is None:
             rows = self._all(query)
@@ -172,7 +171,7 @@ class Store:
         return {path: (id_, hash_) for path, id_, hash_ in rows}
 
     def same_text(self, article: Article) -> list[str]:
-        """Paths of stored articles whose text is this article's to the letter."""
+        """Paths of stored articles with exactly the same text as this article."""
         rows = self._all("SELECT path FROM articles WHERE text_hash = ? ORDER BY id", (_text_hash(article.text),))
         return [path for (path,) in rows]
 
@@ -191,7 +190,7 @@ class Store:
         return Article(**values)
 
     def articles(self) -> list[ArticleInfo]:
-        """All articles without their texts, the latest first, those of unknown date last."""
+        """All articles without their texts: the latest first, those without a date last."""
         rows = self._all(
             "SELECT id, path, substr(text, title_start + 1, title_end - title_start), date, source "
             "FROM articles ORDER BY date IS NULL, date DESC, path"
@@ -207,7 +206,7 @@ class Store:
         return [source for (source,) in rows]
 
     def undated(self, source: str | None = None) -> int:
-        """How many articles, of a source if one is given, state no date."""
+        """How many articles have no date; if a source is given, only its articles count."""
         query = "SELECT count(*) FROM articles WHERE date IS NULL AND (? IS NULL OR source_key = ?)"
         key = source_key(source) if source is not None else None
         return int(self._all(query, (key, key))[0][0])
@@ -236,7 +235,7 @@ class Store:
         return np.array([id_ for (id_,) in rows], np.int64)
 
     def sentences_of(self, passages: Sequence[int]) -> tuple[list[SentenceRow], Vectors]:
-        """The sentences of given passages, and their vectors of shape (n, dimension).
+        """The sentences of some passages, and their vectors, shape (n, dimension).
 
         Passages that are no longer stored are left out.
         """
@@ -253,7 +252,7 @@ class Store:
         return rows, self._vectors(blobs)
 
     def sentence_before(self, article: int, start: int) -> tuple[int, int] | None:
-        """Where the sentence stands that ends before an offset of an article's text; None if there is none."""
+        """Start and end of the last sentence that ends at or before an offset of an article; None if there is none."""
         rows = self._all(
             'SELECT s.start, s."end" FROM sentences s JOIN passages p ON p.id = s.passage '
             'WHERE p.article = ? AND s."end" <= ? ORDER BY s.id DESC LIMIT 1',
@@ -262,24 +261,24 @@ class Store:
         return (rows[0][0], rows[0][1]) if rows else None
 
     def passage_rows(self, passages: Sequence[int]) -> dict[int, PassageRow]:
-        """Given passages by id; those no longer stored are left out."""
-        found: dict[int, PassageRow] = {}
+        """Some passages by id. Those no longer stored are left out."""
+        passage_rows: dict[int, PassageRow] = {}
         for marks, chunk in _chunks(passages):
             query = f'SELECT id, article, start, "end", vector FROM passages WHERE id IN ({marks})'
             rows = self._all(query, chunk)
             vectors = self._vectors([blob for *_, blob in rows])
             for (id_, article, start, end, _), vector in zip(rows, vectors, strict=True):
-                found[id_] = PassageRow(id_, article, start, end, vector)
-        return found
+                passage_rows[id_] = PassageRow(id_, article, start, end, vector)
+        return passage_rows
 
     def passages_holding(self, sentences: Sequence[int]) -> set[int]:
-        """The passages that given sentences stand in."""
-        found: set[int] = set()
+        """The ids of the passages that contain some sentences."""
+        passages: set[int] = set()
         for marks, chunk in _chunks(sentences):
-            found.update(p for (p,) in self._all(f"SELECT passage FROM sentences WHERE id IN ({marks})", chunk))
-        return found
+            passages.update(p for (p,) in self._all(f"SELECT passage FROM sentences WHERE id IN ({marks})", chunk))
+        return passages
 
-    # Following: what came after the last id, and what went since a generation
+    # Catching up: rows added after an id, and rows removed since a generation
 
     def vectors_after(self, passage: int, rows: int = 20_000) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
         """Ids and vectors of all passages with a higher id, in blocks of at most ``rows``."""
@@ -300,7 +299,7 @@ class Store:
         return self._texts_after(tables, "s", "s.id > ? ORDER BY s.id", sentence)
 
     def removals_since(self, generation: int) -> list[Removal]:
-        """What has been removed by the changes after a generation."""
+        """What was removed after a generation."""
         rows = self._all(
             "SELECT first_passage, last_passage, first_sentence, last_sentence FROM removals WHERE generation > ?",
             (generation,),
@@ -318,7 +317,7 @@ class Store:
 
     def _vectors(self, blobs: Sequence[bytes]) -> Vectors:
         if any(len(blob) != 2 * self.settings.dimension for blob in blobs):
-            raise unreadable(self.directory, "a vector of another length")
+            raise unreadable(self.directory, "a vector has the wrong length")
         flat = np.frombuffer(b"".join(blobs), np.float16).astype(np.float32)
         return flat.reshape(-1, self.settings.dimension)
 
@@ -331,21 +330,20 @@ class Store:
 
 
 def _read_settings(connection: sqlite3.Connection, directory: Path) -> Settings:
-    """What the index was made with. Raises IndexStateError if that cannot be read, or is of another format."""
+    """The settings of the index. Raises IndexStateError if they cannot be read, or have another format."""
     try:
         rows = connection.execute("SELECT key, value FROM meta").fetchall()
         meta = {key: json.loads(value) for key, value in rows}
-        found = meta.pop("format")
+        index_format = int(meta.pop("format"))
         meta.pop("generation")
-        settings = Settings(**meta) if found == FORMAT else None
+        if index_format == FORMAT:
+            return Settings(**meta)
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
         raise unreadable(directory, error) from error
-    if settings is None:
-        raise IndexStateError(
-            f"The index at {directory} is of format {found}; this version of Clippings reads format "
-            f"{FORMAT}. {rebuild_advice(directory)}"
-        )
-    return settings
+    which = f"The index at {directory} has format {index_format}; this version of Clippings reads format {FORMAT}."
+    if index_format > FORMAT:
+        raise IndexStateError(f"{which} Update Clippings, or build a second index: --index NEW_FOLDER")
+    raise OldIndexError(f"{which} Build it again: python -m index build FOLDER --index {directory}", meta)
 
 
 def _insert(connection: sqlite3.Connection, encoded: EncodedArticle) -> None:
@@ -393,7 +391,7 @@ def _remove(connection: sqlite3.Connection, article: int, generation: int) -> No
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
-    """Ids in portions that one statement takes, with the question marks for them."""
+    """Ids in chunks small enough for one statement, each with its question marks."""
     for at in range(0, len(ids), _ID_CHUNK):
         chunk = [int(id_) for id_ in ids[at : at + _ID_CHUNK]]
         yield ",".join("?" * len(chunk)), chunk

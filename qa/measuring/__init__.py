@@ -1,1 +1,1 @@
-"""Asking questions whose answers are known, and learning the few numbers from them."""
+"""Measuring: ask questions with known answers, and learn the parameters from them."""

@@ -8,29 +8,27 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from index.errors import ClippingsError
 
-if TYPE_CHECKING:
-    pass
-
 
 def evaluate_command(words: Sequence[str]) -> int:
+    """Run ``python -m qa evaluate``."""
     parser = argparse.ArgumentParser(
         prog="python -m qa evaluate",
         description="Measure on questions in SQuAD form, or on a .jsonl of questions about the articles of --library. "
         'Each paragraph becomes an article, unless --library is given. A list of {"question": …} without contexts is '
-        "asked as unanswerable of the other files' articles.",
+        "asked of the other files' articles, as unanswerable.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--library", metavar="INDEX", help="an index of the articles that the questions are about")
     parser.add_argument("--limit", type=int, metavar="N", help="ask at most N questions of a file, evenly spread")
     parser.add_argument("--exact", action="store_true", help="encode with sentence-transformers itself")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON, one line a file")
-    parser.add_argument("--rows", type=Path, metavar="FILE", help="write what became of each question, as JSON lines")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON, one line per file")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="write the result of each question, as JSON lines")
     options = parser.parse_args(words)
-    import scipy.stats  # noqa: F401, now, so that a missing one is not found after all questions are asked
+    import scipy.stats  # noqa: F401, now, so that a missing package fails before the questions are asked
     import sklearn.metrics  # noqa: F401
 
     from index.library import open_index
@@ -38,17 +36,17 @@ def evaluate_command(words: Sequence[str]) -> int:
     from qa.measuring.report import rows, summary, table
 
     library = open_index(options.library) if options.library else None
-    with _written(options.rows) as kept:
+    with _open_to_write(options.rows) as rows_file:
         for figures in evaluate(options.files, library, options.limit, options.exact):
             print(json.dumps(_without_nan(summary(figures))) if options.json else table(figures), flush=True)
             for row in rows(figures):
-                kept.write(json.dumps(_without_nan(row), ensure_ascii=False) + "\n")
-            kept.flush()
+                rows_file.write(json.dumps(_without_nan(row), ensure_ascii=False) + "\n")
+            rows_file.flush()
     return 0
 
 
-def _written(path: Path | None) -> TextIO:
-    """A file to write, or nowhere."""
+def _open_to_write(path: Path | None) -> TextIO:
+    """Open a file to write; without a path, the null device."""
     try:
         return Path(path or os.devnull).open("w", encoding="utf-8")
     except OSError as error:
@@ -56,7 +54,7 @@ def _written(path: Path | None) -> TextIO:
 
 
 def _without_nan(value: Any) -> Any:
-    """What was not measured, or not found, as null: JSON knows neither NaN nor infinity."""
+    """The value with NaN and infinity replaced by None, because JSON has neither."""
     if isinstance(value, dict):
         return {key: _without_nan(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -65,21 +63,27 @@ def _without_nan(value: Any) -> Any:
 
 
 def fit_command(words: Sequence[str]) -> int:
+    """Run ``python -m qa fit``."""
     parser = argparse.ArgumentParser(
         prog="python -m qa fit",
-        description="Learn the weights of the ranking from training questions, and those beside the reader's score and "
-        "the confidence from two thirds of the development questions; report on the other third; write "
-        "qa/parameters.json.",
+        description="Learn the weights of the ranking from training questions. Learn the weights beside the reader's "
+        "score, and the confidence, from two thirds of the development questions. Report on the other third, and "
+        "write qa/parameters.json.",
     )
     parser.add_argument(
-        "--train", nargs="+", type=Path, default=[], metavar="FILE", help="for the ranking (default: keep it)"
+        "--train",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="questions for the ranking (default: keep the ranking)",
     )
-    parser.add_argument("--dev", nargs="+", type=Path, required=True, metavar="FILE", help="for the rest")
+    parser.add_argument("--dev", nargs="+", type=Path, required=True, metavar="FILE", help="questions for the rest")
     parser.add_argument("--library", metavar="INDEX", help="index for the files whose contexts are its articles")
-    parser.add_argument("--limit", type=int, default=1500, metavar="N", help="questions of each file, at most")
+    parser.add_argument("--limit", type=int, default=1500, metavar="N", help="use at most N questions of each file")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write (default: the file in use)")
     options = parser.parse_args(words)
-    import scipy.optimize  # noqa: F401, now, as for evaluate
+    import scipy.optimize  # noqa: F401, now, as in evaluate_command
     import sklearn.metrics  # noqa: F401
 
     from index.library import open_index

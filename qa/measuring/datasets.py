@@ -1,7 +1,8 @@
-"""Questions with known answers, from files: over paragraphs of their own, over a folder of articles, or over nothing.
+"""Read files of questions with known answers.
 
-SQuAD form brings its paragraphs with it. A ``.jsonl`` asks about the articles of a folder, a question
-on each line. A list of ``{"question": …}`` asks about nothing, and is held unanswerable everywhere.
+A file in SQuAD form contains the paragraphs that its questions are about. A ``.jsonl`` file has one question
+per line, about the articles of a folder. A list of ``{"question": …}`` has no articles: its questions count as
+unanswerable.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from index.library import Library
 
 LINES = ".jsonl"
-"""How the names of files end whose questions are about the articles of a folder."""
+"""The suffix of files whose questions are about the articles of a folder."""
 
 Gold = tuple[int, int, int]
 """An article's id, and ``[start, end)`` of an acceptable answer in its text."""
@@ -27,32 +28,32 @@ Gold = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question of a file, with its gold as offsets into stored articles."""
+    """One question of a file, with its gold answers as offsets into stored articles."""
 
     id: str
     question: str
     answerable: bool
     golds: tuple[Gold, ...] = ()
-    """Where acceptable answers stand, in the file's order; none if it is unanswerable."""
+    """Where the acceptable answers are, in the file's order. Empty if the question is unanswerable."""
     answers: tuple[str, ...] = ()
     """The acceptable answers, each once."""
     kind: str = ""
-    """What the file says that it asks for, or why nothing answers it; empty where it does not say."""
+    """The file's word for what the question asks for, or for why nothing answers it. Empty if there is none."""
 
 
 def read_questions(path: Path) -> list[dict[str, Any]]:
-    """The paragraphs of a file with their questions; one without context where the file brings no paragraphs.
+    """The paragraphs of a file with their questions. A file without paragraphs gives one entry without context.
 
-    A line of a ``.jsonl`` is ``{"id", "question", "kind", "file", "sentence", "answer"}``, perhaps with "also", a list
-    of other places that answer, each ``{"file", "sentence", "answer"}``; if nothing answers, it is
-    ``{"id", "question", "kind", "impossible": true}``. Without an id, questions are numbered.
+    A line of a ``.jsonl`` is ``{"id", "question", "kind", "file", "sentence", "answer"}``. It can also have "also", a
+    list of other places with an answer, each ``{"file", "sentence", "answer"}``. If nothing answers, the line is
+    ``{"id", "question", "kind", "impossible": true}``. Questions without an id are numbered.
 
     Returns:
-        ``{"context", "qas"}``, the questions as in SQuAD form with their "kind", which may be empty. Answers stand at
-        an offset of the context ("text" and "answer_start"), or in a sentence of a file ("text", "file", "sentence").
+        ``{"context", "qas"}``, the questions in SQuAD form with their "kind", which may be empty. An answer is at an
+        offset of the context ("text" and "answer_start"), or in a sentence of a file ("text", "file", "sentence").
 
     Raises:
-        ClippingsError: the file is of no such form.
+        ClippingsError: the file cannot be read, or has another form.
     """
     if path.suffix == LINES:
         return [{"context": None, "qas": list(_read_lines(path))}]
@@ -63,7 +64,7 @@ def read_questions(path: Path) -> list[dict[str, Any]]:
         return [_entry(paragraph) for entry in data["data"] for paragraph in entry["paragraphs"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ClippingsError(
-            f"{path} holds no questions in SQuAD form (data[].paragraphs[].context and .qas[].question): {error}"
+            f"{path} has no questions in SQuAD form (data[].paragraphs[].context and .qas[].question): {error}"
         ) from error
 
 
@@ -71,7 +72,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
-        raise ClippingsError(f"{path} holds no questions: {error}") from error
+        raise ClippingsError(f"{path} cannot be read: {error}") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -80,7 +81,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield _unanswerable(row, number) if row.get("impossible") else _answerable(row, number)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ClippingsError(
-                f'{path}, line {number} is no question with "file", "sentence" and "answer", nor one that is '
+                f'{path}, line {number} is not a question with "file", "sentence" and "answer", or with '
                 f'"impossible": {error}'
             ) from error
 
@@ -101,12 +102,12 @@ def _answerable(row: dict[str, Any], number: int) -> dict[str, Any]:
 def _text(row: dict[str, Any], key: str) -> str:
     value = row[key]
     if not isinstance(value, str) or not value:
-        raise TypeError(f"{key!r} is no text")
+        raise TypeError(f"{key!r} is not text")
     return value
 
 
 def _entry(paragraph: dict[str, Any]) -> dict[str, Any]:
-    """A paragraph as an article would be read: its newlines normalised, its answers' offsets with them."""
+    """A paragraph with its newlines normalised as in an article, and its answers' offsets adjusted."""
     context = paragraph["context"]
     qas = [
         {
@@ -125,10 +126,10 @@ def _entry(paragraph: dict[str, Any]) -> dict[str, Any]:
 
 
 def asked_of(library: Library, entries: Sequence[dict[str, Any]]) -> Iterator[Asked]:
-    """The questions of a file's paragraphs, their gold as offsets into a library's articles.
+    """The questions of a file's paragraphs, with their gold answers as offsets into a library's articles.
 
     Raises:
-        ClippingsError: a paragraph's context is no article of the library, or an answer is not where the file says.
+        ClippingsError: a paragraph's context is not an article of the library, or an answer is not where the file says.
     """
     ids = {path: id_ for path, (id_, _) in library.store.known().items()}
     by_text: dict[str, int] = {}
@@ -151,44 +152,44 @@ def asked_of(library: Library, entries: Sequence[dict[str, Any]]) -> Iterator[As
 
 
 def _article_path(library: Library, context: str) -> str:
-    """The path of the article whose text a context is."""
+    """The path of the article whose text is the context."""
     paths = library.store.same_text(article_of(context, ""))
     if not paths:
         raise ClippingsError(
-            f"The context that begins {context[:60]!r} is no article of {library.path}. "
-            "Leave --library out, and each context becomes an article of an index made for this evaluation."
+            f"The context that begins {context[:60]!r} is not an article of {library.path}. "
+            "Without --library, each context becomes an article of an index made for this evaluation."
         )
     return paths[0]
 
 
 def _gold(library: Library, ids: dict[str, int], answer: dict[str, str], question: str) -> Gold:
-    """Where an answer stands in its sentence in the body of its file, for the question of an id."""
+    """Where an answer is: inside its sentence in the body of its file. ``question`` is an id, for errors."""
     file, sentence, text = answer["file"], answer["sentence"], answer["text"]
     article = library.article(ids[file]) if file in ids else None
     if article is None:
-        raise ClippingsError(f"Question {question} is about {file}, which is no article of {library.path}.")
+        raise ClippingsError(f"Question {question} is about {file}, which is not an article of {library.path}.")
     start, inside = article.text.find(sentence, article.body_start), sentence.find(text)
     if start < 0:
-        raise ClippingsError(f"Question {question}: the body of {file} does not hold {sentence!r}.")
+        raise ClippingsError(f"Question {question}: the body of {file} does not contain {sentence!r}.")
     if inside < 0:
-        raise ClippingsError(f"Question {question}: the sentence in {file} does not hold {text!r}.")
+        raise ClippingsError(f"Question {question}: the sentence in {file} does not contain {text!r}.")
     return ids[file], start + inside, start + inside + len(text)
 
 
-def is_gold(one: Asked, article: int | None, start: int, end: int) -> bool:
-    """Whether an answer begins in the sentence ``[start, end)`` of the article."""
-    return any(gold == article and start <= answer_start < end for gold, answer_start, _ in one.golds)
+def is_gold(asked: Asked, article: int | None, start: int, end: int) -> bool:
+    """Whether an acceptable answer begins in the sentence ``[start, end)`` of the article."""
+    return any(gold == article and start <= answer_start < end for gold, answer_start, _ in asked.golds)
 
 
-def spread(asked: list[Asked], limit: int | None) -> list[Asked]:
-    """At most ``limit`` of the questions, evenly spread over them."""
-    if limit is None or len(asked) <= limit:
-        return asked
-    return [asked[i * len(asked) // limit] for i in range(limit)]
+def spread(questions: list[Asked], limit: int | None) -> list[Asked]:
+    """At most ``limit`` of the questions, evenly spread."""
+    if limit is None or len(questions) <= limit:
+        return questions
+    return [questions[i * len(questions) // limit] for i in range(limit)]
 
 
 def index_of(entries: Sequence[dict[str, Any]], folder: Path, exact: bool = False) -> Library:
-    """An index in which every distinct context is an article without a header."""
+    """Make an index in which every distinct context is an article without a header."""
     from index.builder import index_articles
     from index.library import open_index
 
@@ -199,5 +200,5 @@ def index_of(entries: Sequence[dict[str, Any]], folder: Path, exact: bool = Fals
 
 
 def article_of(context: str, name: str) -> Article:
-    """A context as an article: all of it body, so that the offsets of its answers hold."""
+    """A context as an article that is all body, so that the offsets of its answers are valid."""
     return Article(path=name, text=context, hash=name)

@@ -1,6 +1,6 @@
-"""Asking questions whose answers are known: what becomes of each, stage by stage.
+"""Ask questions with known answers, and record the result of each stage.
 
-A question is searched for and read once, over all articles; ``qa.measuring.report`` sums up what came of it.
+Each question is searched and read once, over all articles. ``qa.measuring.report`` sums up the results.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 def evaluate(
     paths: Sequence[Path], library: Library | None = None, limit: int | None = None, exact: bool = False
 ) -> Iterator[Figures]:
-    """Measure each file of questions; lists without contexts are asked, as unanswerable, of all the others' articles.
+    """Measure each file of questions. Lists without contexts are asked of the other files' articles, as unanswerable.
 
     Args:
-        paths: SQuAD-form files, in each of which every paragraph is an article, unless ``library`` is given; and
-            ``.jsonl`` files about the articles of ``library``.
-        library: an index whose articles the contexts are, to the letter.
-        limit: at most so many questions of a file, evenly spread.
-        exact: whether sentence-transformers itself encodes for indexes made for this, as for ``index.build``.
+        paths: files in SQuAD form, and ``.jsonl`` files about the articles of ``library``. Every paragraph of a
+            SQuAD file becomes an article, unless ``library`` is given.
+        library: an index whose articles have exactly the texts of the contexts.
+        limit: the most questions of a file, evenly spread.
+        exact: whether indexes made for this use sentence-transformers itself, as for ``index.build``.
 
     Raises:
-        ClippingsError: a file is of another form, or its answers are not where it says.
+        ClippingsError: a file has another form, or its answers are not where it says.
         ModelError: the reader is missing.
     """
     foreign: list[dict[str, Any]] = []
@@ -64,40 +64,43 @@ def evaluate(
     reader = load_reader()
     for path, entries in to_measure:
         with tempfile.TemporaryDirectory() as folder:
-            here = library if library is not None else index_of(entries, Path(folder), exact)
-            yield measure(path.stem, spread(list(asked_of(here, [*entries, *foreign])), limit), here.follow(), reader)
+            measured = library if library is not None else index_of(entries, Path(folder), exact)
+            questions = spread(list(asked_of(measured, [*entries, *foreign])), limit)
+            yield measure(path.stem, questions, measured.follow(), reader)
             if library is None:
-                here.close()
+                measured.close()
 
 
 def measure(name: str, questions: Sequence[Asked], library: Snapshot, reader: Reader) -> Figures:
-    """Ask every question, and note what became of it."""
+    """Ask every question, and record the results."""
     everything = _Everything(library)
     results, without_gold = [], []
-    for question in questions:
-        gold = everything.gold(question)
-        if question.answerable and not gold.any():
-            without_gold.append(question.id)
+    for asked in questions:
+        gold = everything.gold(asked)
+        if asked.answerable and not gold.any():
+            without_gold.append(asked.id)
         else:
-            results.append(_ask(question, gold, library, everything, reader))
+            results.append(_ask(asked, gold, library, everything, reader))
     return Figures(name, library.store.counts()[0], tuple(results), tuple(without_gold))
 
 
-def _ask(one: Asked, gold: NDArray[np.bool_], library: Snapshot, everything: _Everything, reader: Reader) -> Result:
-    question = read_question(one.question)
+def _ask(asked: Asked, gold: NDArray[np.bool_], library: Snapshot, everything: _Everything, reader: Reader) -> Result:
+    question = read_question(asked.question)
     hits = search(question, library, ALL, reader)
     answer = answer_from(question, hits, library)
     text = _exact(hits[0].article.text, (hits[0].start, hits[0].end), hits[0].reading) if hits else ""
-    result = Result(one.id, one.question, one.kind, one.answerable, one.answers, answer.found, answer.confidence, text)
-    if not one.answerable:
+    result = Result(
+        asked.id, asked.question, asked.kind, asked.answerable, asked.answers, answer.found, answer.confidence, text
+    )
+    if not asked.answerable:
         return result
-    right = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
+    right = np.array([is_gold(asked, hit.article.id, hit.start, hit.end) for hit in hits], bool)
     signals = np.array([astuple(hit.signals) for hit in hits]).reshape(-1, len(fields(Signals)))
     fused = fuse(signals, load_parameters().ranking)
-    given = everything.given(one, question, hits, reader)
+    given = everything.given(asked, question, hits, reader)
     return replace(
         result,
-        kind=one.kind or question.kind.value,
+        kind=asked.kind or question.kind.value,
         right=bool(right[:1].any()),
         ranks={
             "dense alone": rank_of_gold(everything.cosines(question.text), gold),
@@ -106,20 +109,20 @@ def _ask(one: Asked, gold: NDArray[np.bool_], library: Snapshot, everything: _Ev
             "+ reader": rank_of_gold(np.array([hit.score for hit in hits]), right),
         },
         passage_rank=_passage_rank(hits, fused, right),
-        em=exact_match(text, one.answers),
-        f1=f1(text, one.answers),
-        em_given=exact_match(given, one.answers),
-        f1_given=f1(given, one.answers),
+        em=exact_match(text, asked.answers),
+        f1=f1(text, asked.answers),
+        em_given=exact_match(given, asked.answers),
+        f1_given=f1(given, asked.answers),
     )
 
 
 def _exact(text: str, sentence: Span, reading: Reading | None) -> str:
-    """The exact answers in a sentence, as an answer shows them."""
+    """The exact answers in a sentence, joined as an answer shows them."""
     return joined(text, exact_answers(text, sentence, reading))
 
 
 def _passage_rank(hits: Sequence[Hit], scores: NDArray[np.float64], gold: NDArray[np.bool_]) -> float:
-    """The rank of the gold's passage among the passages, each of which scores what its best sentence does."""
+    """The rank of the gold passage among the passages. A passage has the score of its best sentence."""
     best: dict[tuple[int | None, Span], float] = {}
     right = set()
     for hit, score, is_right in zip(hits, scores.tolist(), gold.tolist(), strict=True):
@@ -131,7 +134,7 @@ def _passage_rank(hits: Sequence[Hit], scores: NDArray[np.float64], gold: NDArra
 
 
 class _Everything:
-    """All sentences of a library at once: for the stages that search without candidates, and for where the gold is."""
+    """All sentences of a library: for the stages that search without candidates, and to find the gold sentences."""
 
     def __init__(self, library: Snapshot) -> None:
         self._library = library
@@ -141,27 +144,30 @@ class _Everything:
         for i, row in enumerate(self._rows):
             self._of_article.setdefault(row.article, []).append(i)
 
-    def gold(self, one: Asked) -> NDArray[np.bool_]:
+    def gold(self, asked: Asked) -> NDArray[np.bool_]:
         """Which sentences are gold, shape (sentences,)."""
         gold = np.zeros(len(self._rows), bool)
-        for article in {article for article, _, _ in one.golds}:
+        for article in {article for article, _, _ in asked.golds}:
             for i in self._of_article.get(article, []):
-                gold[i] = is_gold(one, article, self._rows[i].start, self._rows[i].end)
+                gold[i] = is_gold(asked, article, self._rows[i].start, self._rows[i].end)
         return gold
 
-    def given(self, one: Asked, question: Question, hits: Sequence[Hit], reader: Reader) -> str:
-        """The exact answer that the reader likes best in the passage of the first gold answer, read now if need be."""
+    def given(self, asked: Asked, question: Question, hits: Sequence[Hit], reader: Reader) -> str:
+        """The exact answer with the reader's highest score in the passage of the first gold answer.
+
+        The passage is read now if it was not read for the hits.
+        """
         at = next(
             i
-            for id_, answer_start, _ in one.golds
+            for id_, answer_start, _ in asked.golds
             for i in self._of_article.get(id_, [])
             if self._rows[i].start <= answer_start < self._rows[i].end
         )
         article = self._library.article(self._rows[at].article)
         if article is None:
             return ""  # removed a moment ago
-        around = [self._rows[i] for i in self._of_article[self._rows[at].article]]
-        sentences = [(row.start, row.end) for row in around if row.passage == self._rows[at].passage]
+        article_rows = [self._rows[i] for i in self._of_article[self._rows[at].article]]
+        sentences = [(row.start, row.end) for row in article_rows if row.passage == self._rows[at].passage]
         start, end = passage = sentences[0][0], sentences[-1][1]
         read = [
             (article.text, (hit.start, hit.end), hit.reading)
@@ -175,11 +181,11 @@ class _Everything:
         return _exact(*max(read, key=lambda sentence: sentence[2].score))
 
     def cosines(self, question: str) -> NDArray[np.float64]:
-        """Of the question and every sentence, shape (sentences,)."""
+        """Cosines of the question and every sentence, shape (sentences,)."""
         return np.asarray(self._vectors @ self._library.encode_question(question), np.float64)
 
     def bm25(self, terms: Sequence[str]) -> NDArray[np.float64]:
-        """Of every sentence, shape (sentences,); 0 where no term stands in it."""
+        """BM25 scores of every sentence, shape (sentences,); 0 for a sentence without any of the terms."""
         scores = np.zeros(len(self._rows))
         for id_, score in self._library.lexical.search_sentences(terms, len(self._rows), Restriction()).items():
             scores[self._at[id_]] = score

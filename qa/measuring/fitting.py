@@ -1,11 +1,11 @@
-"""Learning the few numbers of ``parameters.json`` from questions: ranking weights, confidence, threshold.
+"""Learn the numbers of ``parameters.json`` from questions: ranking weights, confidence, threshold.
 
-The ranking weights maximise the probability of the gold sentence among a question's candidates under
-a softmax (the conditional logit of McFadden 1973, ListNet's top-one loss), each training file counting
-the same. The reader has seen the training questions, so that the weights beside its score are learnt in
-the same way from development questions. From these too come the confidence, the product of two logistics
-fitted to "the best sentence is the gold one", and the threshold. Every third development question is left
-out of all that, and reported on.
+The ranking weights maximise the probability of the gold sentence among a question's candidates under a
+softmax (the conditional logit of McFadden 1973, ListNet's top-one loss). Each training file counts equally.
+The reader has seen the training questions, so the weights beside its score are learnt in the same way from
+development questions. So are the confidence and the threshold. The confidence is a product of two logistic
+functions, fitted to "the best sentence is the gold one". Every third development question is left out of
+the fit and used for the report.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 
 Matrix = NDArray[np.float64]
 Problem = list[tuple[Matrix, NDArray[np.bool_]]]
-"""Of a file's questions the candidates, a row of raw scores each, and which of them are gold."""
+"""For each question of a file: its candidates' raw scores, a row each, and which candidates are gold."""
 
 _L2 = 1e-3
 _HELD = {"dense_passage": 5.0, "bm25_passage": 0.22}
-"""Weights that are not learnt: the training posts and reviews are short, one passage or two, and say nothing of how
-much a passage counts among the passages of long articles. Chosen on the development sets (docs/ranking.md)."""
+"""Weights that are not learnt. The training posts and reviews have only one or two passages, so they cannot show how
+much a passage counts in long articles. Chosen on the development sets (docs/ranking.md)."""
 
 _READ = 12
-"""Passages that are read of a question from which the weights beside the reader are learnt."""
+"""Passages that are read for each question, to learn the weights beside the reader's score."""
 
 _FACTORS = {
     "covered": ("cosine", "passage_cosine", "highest_cosine", "matched", "passage_matched", "names"),
@@ -54,47 +54,53 @@ _FACTORS = {
 """The features of each factor of the confidence: whether articles cover the question, and whether they answer it."""
 
 _FALSE_ANSWERS = 0.07
-"""The threshold lets this share of the unanswerable fitting questions through, each file counting the same."""
+"""The share of the unanswerable fitting questions that the threshold lets through. Each file counts equally."""
 
 
 def fit(
     train: Sequence[Path], dev: Sequence[Path], library: Library | None, limit: int, out: Path | None = None
 ) -> str:
-    """Fit everything, write the parameters, and return a report of what they do on questions not fitted on.
+    """Fit all parameters and write them. Returns a report on questions that were not used for the fit.
 
     Args:
-        train: SQuAD-form files for the ranking. With none, the ranking in use is kept.
-        dev: SQuAD-form files for the weights beside the reader and the confidence, two thirds of their questions fitted
-            on, the rest reported. A list of questions without contexts is asked of the library as unanswerable.
-        library: the index whose articles some files' contexts are; other files get an index of their own.
-        limit: at most so many questions of a file, evenly spread.
-        out: where to write; the file in use if left out.
+        train: files in SQuAD form for the ranking. Without any, the ranking in use is kept.
+        dev: files in SQuAD form for the weights beside the reader's score and for the confidence. Two thirds of their
+            questions are used for the fit, the rest for the report. A list of questions without contexts is asked of
+            the library, as unanswerable.
+        library: an index whose articles are the contexts of some files. Each other file gets an index of its own.
+        limit: the most questions of a file, evenly spread.
+        out: the file to write. The default is the file in use.
     """
-    made = json.loads(parameters.FILE.read_text(encoding="utf-8"))["ranking made by"]
+    ranking_command = json.loads(parameters.FILE.read_text(encoding="utf-8"))["ranking made by"]
     ranking = parameters.load_parameters().ranking
     if train:
         ranking = _fit_ranking([_ranking_problem(path, library, limit) for path in train])
-        made = f"python -m qa fit --library STORIES --train {_names(train)} --limit {limit} --dev {_names(dev)}"
+        ranking_command = (
+            f"python -m qa fit --library STORIES --train {_names(train)} --limit {limit} --dev {_names(dev)}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         opened = [(path.stem, *_opened(path, library, Path(folder, str(n)))) for n, path in enumerate(dev)]
-        asked = [(file, here, list(enumerate(spread(questions, limit)))) for file, here, questions in opened]
-        fitted = [(file, here, [one for n, one in some if n % 3 < 2]) for file, here, some in asked]
-        reading = _fit_reading([_reading_problem(some, here, ranking) for _, here, some in fitted])
-        rows = [_rows(file, some, here, reading) for file, here, some in fitted]
-        held = [_rows(file, [one for n, one in some if n % 3 == 2], here, reading) for file, here, some in asked]
-    to_fit = [row for some in rows for row in some]
-    weights = _fit_confidence(to_fit)
-    threshold = _threshold([row for row in to_fit if not row.answerable], weights)
+        files = [(name, snapshot, list(enumerate(spread(questions, limit)))) for name, snapshot, questions in opened]
+        to_fit = [(name, snapshot, [asked for n, asked in items if n % 3 < 2]) for name, snapshot, items in files]
+        held_out = [(name, snapshot, [asked for n, asked in items if n % 3 == 2]) for name, snapshot, items in files]
+        reading = _fit_reading([_reading_problem(questions, snapshot, ranking) for _, snapshot, questions in to_fit])
+        fit_rows = [row for name, snapshot, items in to_fit for row in _rows(name, items, snapshot, reading)]
+        report_rows = [row for name, snapshot, items in held_out for row in _rows(name, items, snapshot, reading)]
+    weights = _fit_confidence(fit_rows)
+    threshold = _threshold([row for row in fit_rows if not row.answerable], weights)
     learnt = {
-        "ranking made by": made,
+        "ranking made by": ranking_command,
         "reading and confidence made by": f"python -m qa fit --library STORIES --limit {limit} --dev {_names(dev)}",
         "ranking": {key: round(value, 4) for key, value in dataclasses.asdict(ranking).items()},
         "reading": {key: round(value, 4) for key, value in dataclasses.asdict(reading).items()},
-        "confidence": {factor: {key: round(value, 4) for key, value in of.items()} for factor, of in weights.items()},
+        "confidence": {
+            factor: {key: round(value, 4) for key, value in factor_weights.items()}
+            for factor, factor_weights in weights.items()
+        },
         "threshold": round(threshold, 4),
     }
     (out or parameters.FILE).write_text(json.dumps(learnt, indent=2) + "\n", encoding="utf-8")
-    return _report([row for some in held for row in some], weights, threshold)
+    return _report(report_rows, weights, threshold)
 
 
 def _names(paths: Sequence[Path]) -> str:
@@ -103,7 +109,7 @@ def _names(paths: Sequence[Path]) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Row:
-    """One development question: what the confidence sees, and the truth."""
+    """One development question: its features, and whether its best sentence is right."""
 
     file: str
     features: Features
@@ -112,72 +118,73 @@ class _Row:
 
 
 def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Snapshot, list[Asked]]:
-    """A file's questions, and the library to ask them of: the given one if all contexts and answers are in it."""
+    """The library to ask and a file's questions. It is the given library if that has all contexts and answers."""
     entries = read_questions(path)
     if library is not None:
         try:
             return library.follow(), list(asked_of(library, entries))
         except ClippingsError:
             if path.suffix == LINES:
-                raise  # it brings no paragraphs for an index of its own
-    here = index_of(entries, folder)
-    return here.follow(), list(asked_of(here, entries))
+                raise  # it has no paragraphs to make another index from
+    own_index = index_of(entries, folder)
+    return own_index.follow(), list(asked_of(own_index, entries))
 
 
 def _ranking_problem(path: Path, library: Library | None, limit: int) -> Problem:
-    """For each question its candidates' raw scores, shape (candidates, weights), and which are gold."""
+    """For each question, its candidates' raw scores, shape (candidates, weights), and which are gold."""
     problem = []
     with tempfile.TemporaryDirectory() as folder:
-        here, asked = _opened(path, library, Path(folder))
-        for one in spread([one for one in asked if one.answerable], limit):
-            hits = search(read_question(one.question), here, k=ALL)
-            gold = np.array([is_gold(one, hit.article.id, hit.start, hit.end) for hit in hits], bool)
+        snapshot, questions = _opened(path, library, Path(folder))
+        for asked in spread([asked for asked in questions if asked.answerable], limit):
+            hits = search(read_question(asked.question), snapshot, k=ALL)
+            gold = np.array([is_gold(asked, hit.article.id, hit.start, hit.end) for hit in hits], bool)
             if gold.any():
                 problem.append((np.array([dataclasses.astuple(hit.signals) for hit in hits]), gold))
     print(f"{path.name}: {len(problem)} training questions", file=sys.stderr, flush=True)
     return problem
 
 
-def _reading_problem(asked: Sequence[Asked], library: Snapshot, ranking: parameters.Weights) -> Problem:
-    """The same with the reader's score in a last column."""
+def _reading_problem(questions: Sequence[Asked], library: Snapshot, ranking: parameters.Weights) -> Problem:
+    """As ``_ranking_problem``, with the reader's score as the last column."""
     problem, reader = [], load_reader()
-    for one in asked:
-        if not one.answerable:
+    for asked in questions:
+        if not asked.answerable:
             continue
-        question = read_question(one.question)
-        found = find_candidates(question, library)
-        readings = read_best(question, library, found, fuse(found.signals, ranking), reader, _READ, np.inf)
-        gold = np.array([is_gold(one, row.article, row.start, row.end) for row in found.rows], bool)
+        question = read_question(asked.question)
+        candidates = find_candidates(question, library)
+        scores = fuse(candidates.signals, ranking)
+        readings = read_best(question, library, candidates, scores, reader, _READ, np.inf)
+        gold = np.array([is_gold(asked, row.article, row.start, row.end) for row in candidates.rows], bool)
         if gold.any():
-            read = rerank(np.zeros(len(found.rows)), readings)
-            problem.append((np.column_stack([found.signals, read]), gold))
+            reader_scores = rerank(np.zeros(len(candidates.rows)), readings)
+            problem.append((np.column_stack([candidates.signals, reader_scores]), gold))
     return problem
 
 
 def _fit_ranking(problems: Sequence[Problem]) -> parameters.Weights:
     names = [field.name for field in dataclasses.fields(parameters.Weights)]
-    found = _conditional_logit(problems, np.array([_HELD.get(name, np.nan) for name in names]))
-    return parameters.Weights(**dict(zip(names, found.tolist(), strict=True)))
+    weights = _conditional_logit(problems, np.array([_HELD.get(name, np.nan) for name in names]))
+    return parameters.Weights(**dict(zip(names, weights.tolist(), strict=True)))
 
 
 def _fit_reading(problems: Sequence[Problem]) -> parameters.Weights:
-    """The weights beside a reader's score that counts 1."""
+    """The weights beside the reader's score, whose own weight is 1."""
     names = [field.name for field in dataclasses.fields(parameters.Weights)]
     with_gold = [problem for problem in problems if problem]
     if not with_gold:
-        raise ClippingsError("No development question finds its answer; give --dev files with answers.")
-    *found, reader = _conditional_logit(with_gold, np.full(len(names) + 1, np.nan)).tolist()
+        raise ClippingsError("No answer to a development question was found; give --dev files with answers.")
+    *weights, reader = _conditional_logit(with_gold, np.full(len(names) + 1, np.nan)).tolist()
     if not reader > 0:
-        raise ClippingsError("The reader's score does not help on these questions; give --dev more of them.")
-    return parameters.Weights(**{name: value / reader for name, value in zip(names, found, strict=True)})
+        raise ClippingsError("The reader's score does not help on these questions; give --dev more questions.")
+    return parameters.Weights(**{name: weight / reader for name, weight in zip(names, weights, strict=True)})
 
 
 def _conditional_logit(problems: Sequence[Problem], known: Matrix) -> Matrix:
-    """Weights of the columns, shape (columns,); those that are not learnt are given, the others are NaN."""
+    """The weights of the columns, shape (columns,). In ``known``, NaN marks the weights to learn."""
     from scipy.optimize import minimize  # late: only fitting needs it
 
     free, held = np.isnan(known), np.nan_to_num(known)
-    # Scaled alike, so that the penalty weighs all of them alike.
+    # Columns are scaled, so that the penalty counts equally for all weights.
     highest = [np.abs(matrix[:, free]).max(axis=0) for problem in problems for matrix, _ in problem]
     scale = np.maximum(np.mean(highest, axis=0), 1e-9)
 
@@ -194,27 +201,27 @@ def _conditional_logit(problems: Sequence[Problem], known: Matrix) -> Matrix:
                 gradient = gradient + scaled.T @ (odds / odds.sum() - target) / len(problem) / len(problems)
         return total, gradient
 
-    found = minimize(loss, np.ones(free.sum()), jac=True, method="L-BFGS-B")
-    held[free] = found.x / scale
+    fitted = minimize(loss, np.ones(free.sum()), jac=True, method="L-BFGS-B")
+    held[free] = fitted.x / scale
     return held
 
 
-def _rows(file: str, asked: Sequence[Asked], library: Snapshot, reading: parameters.Weights) -> list[_Row]:
-    """What comes of questions; those that find nothing are left out."""
+def _rows(file: str, questions: Sequence[Asked], library: Snapshot, reading: parameters.Weights) -> list[_Row]:
+    """The rows of some questions. Questions without hits are left out."""
     rows, reader = [], load_reader()
-    for one in asked:
-        question = read_question(one.question)
+    for asked in questions:
+        question = read_question(asked.question)
         hits = search(question, library, POOL, reader, reading)
         if hits:
-            right = is_gold(one, hits[0].article.id, hits[0].start, hits[0].end)
-            rows.append(_Row(file, features(question, hits, library), one.answerable, right))
-    print(f"{file}: {len(asked)} development questions", file=sys.stderr, flush=True)
+            right = is_gold(asked, hits[0].article.id, hits[0].start, hits[0].end)
+            rows.append(_Row(file, features(question, hits, library), asked.answerable, right))
+    print(f"{file}: {len(questions)} development questions", file=sys.stderr, flush=True)
     return rows
 
 
 def _fit_confidence(rows: Sequence[_Row]) -> dict[str, dict[str, float]]:
-    """The two factors that make what is right most likely; the answerable questions of each file, and the others, count
-    the same."""
+    """The weights of the two factors with the highest likelihood. The answerable questions of each file count as much
+    as its unanswerable ones, and all files count equally."""
     from scipy.optimize import minimize  # late: only fitting needs it
 
     right = np.array([row.right for row in rows], float)
@@ -227,44 +234,44 @@ def _fit_confidence(rows: Sequence[_Row]) -> dict[str, dict[str, float]]:
     ones = np.ones((len(rows), 1))
     parts = [np.hstack([ones, ((matrix - mean) / width)[:, chosen]]) for chosen in columns]
     ends = np.cumsum([part.shape[1] for part in parts])[:-1]
-    held = np.concatenate([np.arange(part.shape[1]) > 0 for part in parts])  # small, all but the biases
+    penalised = np.concatenate([np.arange(part.shape[1]) > 0 for part in parts])  # all but the biases
 
     def loss(weights: Matrix) -> tuple[float, Matrix]:
-        sums = [part @ of for part, of in zip(parts, np.split(weights, ends), strict=True)]
-        log_sure = sum(-np.logaddexp(0, -one) for one in sums)
-        unsure = np.maximum(-np.expm1(log_sure), 1e-9)
-        slope = shares * (right - (1 - right) * np.exp(log_sure) / unsure)
+        totals = [part @ part_weights for part, part_weights in zip(parts, np.split(weights, ends), strict=True)]
+        log_probability = sum(-np.logaddexp(0, -total) for total in totals)
+        complement = np.maximum(-np.expm1(log_probability), 1e-9)
+        slope = shares * (right - (1 - right) * np.exp(log_probability) / complement)
         gradient = np.concatenate(
-            [part.T @ (-slope / (1 + np.exp(one))) for part, one in zip(parts, sums, strict=True)]
+            [part.T @ (-slope / (1 + np.exp(total))) for part, total in zip(parts, totals, strict=True)]
         )
-        likely = float(shares @ (right * log_sure + (1 - right) * np.log(unsure)))
-        small = np.where(held, weights, 0)
-        return _L2 * float(small @ small) - likely, gradient + 2 * _L2 * small
+        likelihood = float(shares @ (right * log_probability + (1 - right) * np.log(complement)))
+        penalty = np.where(penalised, weights, 0)
+        return _L2 * float(penalty @ penalty) - likelihood, gradient + 2 * _L2 * penalty
 
-    start = np.where(held, 0.1, 1.0)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000}).x
+    start = np.where(penalised, 0.1, 1.0)
+    solution = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000}).x
     fitted = {}
-    for factor, chosen, (bias, *of) in zip(_FACTORS, columns, np.split(found, ends), strict=True):
-        weights = np.array(of) / width[chosen]
+    for factor, chosen, (bias, *scaled) in zip(_FACTORS, columns, np.split(solution, ends), strict=True):
+        weights = np.array(scaled) / width[chosen]
         by_name = dict(zip(_FACTORS[factor], weights.tolist(), strict=True))
         fitted[factor] = {"bias": float(bias - weights @ mean[chosen]), **by_name}
     return fitted
 
 
 def _threshold(unanswerable: Sequence[_Row], weights: dict[str, dict[str, float]]) -> float:
-    """A confidence that ``_FALSE_ANSWERS`` of these questions reach and no more, each file counting the same."""
+    """The confidence that a share of ``_FALSE_ANSWERS`` of these questions reaches. Each file counts equally."""
     if not unanswerable:
         return 0.5
     counts = Counter(row.file for row in unanswerable)
-    sure = sorted(((confidence(row.features, weights), 1 / counts[row.file]) for row in unanswerable), reverse=True)
-    through = np.cumsum([share for _, share in sure]) / len(counts)
-    last = int((through <= _FALSE_ANSWERS).sum())
-    return ((sure[last - 1][0] if last else 1.0) + sure[last][0]) / 2
+    ranked = sorted(((confidence(row.features, weights), 1 / counts[row.file]) for row in unanswerable), reverse=True)
+    answered = np.cumsum([share for _, share in ranked]) / len(counts)
+    last = int((answered <= _FALSE_ANSWERS).sum())
+    return ((ranked[last - 1][0] if last else 1.0) + ranked[last][0]) / 2
 
 
 def _report(rows: Sequence[_Row], weights: dict[str, dict[str, float]], threshold: float) -> str:
-    """What the confidence does on the rows, by file and over all."""
-    lines = [f"on {len(rows)} development questions that were not fitted on, threshold {threshold:.3f}:"]
+    """The figures of the confidence on the rows, by file and over all."""
+    lines = [f"on {len(rows)} development questions that were not used for the fit, threshold {threshold:.3f}:"]
     for file in [*dict.fromkeys(row.file for row in rows), "all"]:
         chosen = [(row, confidence(row.features, weights)) for row in rows if file in (row.file, "all")]
         lines.append(f"  {file}: " + ", ".join(f"{key} {value:.3f}" for key, value in _figures(chosen, threshold)))

@@ -1,4 +1,4 @@
-"""The measures: of answers, ranks, abstention and confidence, and of the difference between two systems."""
+"""Measures of answers, ranks, abstention and confidence, and of the difference between two systems."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from numpy.typing import ArrayLike, NDArray
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _AT_ONCE = 100
-"""Samples that the bootstrap draws at a time, which bounds its memory."""
+"""How many samples the bootstrap draws at a time. This limits its memory."""
 
 
 def normalise(text: str) -> str:
-    """A text as SQuAD compares it: lower case, without ASCII punctuation and articles, single spaces between words.
+    """Text in the form in which SQuAD compares it: lower case, without ASCII punctuation and articles, single spaces.
 
-    Typographic quotation marks and dashes stay, as they do in the official script (Rajpurkar et al. 2016).
+    Typographic quotation marks and dashes stay, as in the official script (Rajpurkar et al. 2016).
     """
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
 
 
 def exact_match(prediction: str, golds: Sequence[str]) -> float:
-    """1 if the answer equals a gold answer once both are normalised, else 0 (Rajpurkar et al. 2016).
+    """1 if the normalised answer equals a normalised gold answer, else 0 (Rajpurkar et al. 2016).
 
-    Without golds the question is unanswerable, and the empty answer the right one (Rajpurkar et al. 2018).
+    Without golds the question is unanswerable, and the empty answer is right (Rajpurkar et al. 2018).
     """
     return float(normalise(prediction) in _normalised(golds))
 
 
 def f1(prediction: str, golds: Sequence[str]) -> float:
-    """How far the words of the answer and of a gold answer agree, from 0 to 1; the best over the golds.
+    """How well the words of the answer agree with a gold answer, from 0 to 1; the best over the golds.
 
-    The harmonic mean of precision and recall over the bags of normalised words (Rajpurkar et al. 2016).
+    The harmonic mean of precision and recall over bags of normalised words (Rajpurkar et al. 2016).
     Without golds the question is unanswerable: 1 for the empty answer, else 0 (Rajpurkar et al. 2018).
     """
     words = normalise(prediction).split()
@@ -44,14 +44,14 @@ def f1(prediction: str, golds: Sequence[str]) -> float:
 
 
 def _normalised(golds: Sequence[str]) -> list[str]:
-    """The golds that anything is left of; the empty answer if there are none."""
+    """The normalised golds that are not empty, or the empty answer if there are none."""
     return [gold for gold in map(normalise, golds) if gold] or [""]
 
 
-def _overlap(one: Sequence[str], other: Sequence[str]) -> float:
-    if not one or not other:
-        return float(one == other)
-    return 2 * (Counter(one) & Counter(other)).total() / (len(one) + len(other))
+def _overlap(words: Sequence[str], others: Sequence[str]) -> float:
+    if not words or not others:
+        return float(words == others)
+    return 2 * (Counter(words) & Counter(others)).total() / (len(words) + len(others))
 
 
 def recall(ranks: Sequence[float], k: int) -> float:
@@ -65,14 +65,15 @@ def mrr(ranks: Sequence[float]) -> float:
 
 
 def rank_of_gold(scores: NDArray[np.float64], gold: NDArray[np.bool_]) -> float:
-    """The 1-based rank of the best gold row; rows that tie with it count as before it. ``inf`` without gold."""
+    """The rank of the best gold row, from 1. Rows that tie with it count as before it. ``inf`` without gold."""
     if not gold.any():
         return float("inf")
     return 1.0 + float((scores[~gold] >= scores[gold].max()).sum())
 
 
 def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    """The chance that an answerable question is held more answerable than an unanswerable one; ties count half."""
+    """The chance that an answerable question scores higher than an unanswerable one; ties count half. NaN if either
+    is empty."""
     from sklearn.metrics import roc_auc_score  # late: only evaluating needs it
 
     if not positive or not negative:
@@ -81,7 +82,7 @@ def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
 
 
 def answered_at(positive: Sequence[float], negative: Sequence[float], false_share: float) -> float:
-    """The share of answerable questions answered where at most ``false_share`` of the others are."""
+    """The share of answerable questions that are answered if at most ``false_share`` of the unanswerable ones are."""
     if not positive or not negative:
         return float("nan")
     allowed = int(false_share * len(negative))
@@ -92,17 +93,17 @@ def answered_at(positive: Sequence[float], negative: Sequence[float], false_shar
 def answered_at_precision(confidences: ArrayLike, right: ArrayLike, precision: float = 0.9) -> float:
     """The largest share of all questions that can be answered, surest first, with ``precision`` of them right.
 
-    Coverage at a bound on the risk, in the words of selective prediction (El-Yaniv & Wiener 2010).
+    Selective prediction calls this coverage at a bound on the risk (El-Yaniv & Wiener 2010).
 
     Args:
-        confidences: of all questions that were asked, shape (questions,); unanswerable ones among them.
-        right: whether each one's answer is right, shape (questions,); False for the unanswerable, whose answers
-            never are. They count among the answered, and among the questions that the share is of.
-        precision: at least this part of the answered must be right.
+        confidences: of all questions, including unanswerable ones, shape (questions,).
+        right: whether each answer is right, shape (questions,). False for unanswerable questions, which count too,
+            both among the answered questions and among all questions.
+        precision: the share of the answered questions that must be right, at least.
 
     Returns:
-        0 if no threshold is precise enough, NaN without questions. Questions of one confidence are answered together
-        or not at all, since no threshold tells them apart.
+        0 if no threshold is precise enough, NaN without questions. Questions with equal confidence are answered
+        together or not at all, because no threshold separates them.
 
     Raises:
         ValueError: the two differ in length.
@@ -119,9 +120,9 @@ def answered_at_precision(confidences: ArrayLike, right: ArrayLike, precision: f
 
 
 def brier(confidences: ArrayLike, right: ArrayLike) -> float:
-    """The mean squared distance of confidence and outcome, from 0 (best) to 1; NaN without questions.
+    """The mean squared difference of confidence and outcome, from 0 (best) to 1; NaN without questions.
 
-    This is the usual form for two outcomes. Brier (1950) sums over both, which doubles it.
+    This is the usual form for two outcomes. Brier (1950) sums over both, which doubles the value.
 
     Args:
         confidences: probabilities of being right, shape (questions,).
@@ -138,24 +139,24 @@ def brier(confidences: ArrayLike, right: ArrayLike) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The questions whose confidence is in ``(low, high]``; a confidence of 0 is in the first bin."""
+    """The questions whose confidence is in ``(low, high]``. A confidence of 0 is in the first bin."""
 
     low: float
     high: float
     count: int
     confidence: float
-    """The mean of theirs."""
+    """Their mean confidence."""
     right: float
-    """The share of them that is right."""
+    """The share of them that are right."""
 
 
 def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> list[Bin]:
-    """How often answers of a given confidence are right, from least sure to surest; empty bins are left out.
+    """How often answers of a given confidence are right, in bins from low to high. Empty bins are left out.
 
     Args:
         confidences: probabilities of being right, from 0 to 1, shape (questions,).
         right: the outcomes, 0 or 1, shape (questions,).
-        bins: how many, equally wide, to cut the range from 0 to 1 into.
+        bins: the number of bins of equal width from 0 to 1.
 
     Raises:
         ValueError: the two differ in length.
@@ -175,7 +176,7 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
 
 
 def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
-    """How far confidence is from the share that is right, on average over the questions; NaN without questions.
+    """The mean distance between confidence and the share that is right; NaN without questions.
 
     The expected calibration error (Guo et al. 2017): the distance in each bin, weighted by the bin's count.
     The arguments and errors are those of ``reliability``.
@@ -183,41 +184,42 @@ def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) 
     curve = reliability(confidences, right, bins)
     if not curve:
         return float("nan")
-    distances = [abs(one.confidence - one.right) for one in curve]
-    return float(np.average(distances, weights=[one.count for one in curve]))
+    distances = [abs(point.confidence - point.right) for point in curve]
+    return float(np.average(distances, weights=[point.count for point in curve]))
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """By how much another system is better than one, on the same questions; NaN where that is undefined."""
+    """How much better a system is than a baseline on the same questions; NaN where this is undefined."""
 
     mean: float
     low: float
-    """With ``high``, the 95 % interval of the mean."""
+    """The lower end of the 95 % interval of the mean; ``high`` is the upper end."""
     high: float
 
 
-def paired_bootstrap(one: ArrayLike, other: ArrayLike, samples: int = 10_000, seed: int = 0) -> Difference:
-    """By how much another system's values are higher than one's on the same questions, and how sure that is.
+def paired_bootstrap(baseline: ArrayLike, other: ArrayLike, samples: int = 10_000, seed: int = 0) -> Difference:
+    """How much higher the values of another system are than those of a baseline, with a 95 % interval.
 
-    The questions are drawn again and again, with replacement, each with both of its values. The interval is the
-    percentile one of the mean difference (Efron & Tibshirani 1993, ch. 13).
+    Each sample draws questions with replacement, each with both of its values. The interval is the percentile
+    interval of the mean difference (Efron & Tibshirani 1993, ch. 13).
 
     Args:
-        one, other: a value for each question, as 0 or 1 for a hit, or the reciprocal rank; shape (questions,).
-        samples: how often to draw.
-        seed: of the draws; the same one gives the same result.
+        baseline, other: a value for each question, such as 0 or 1 for a hit, or the reciprocal rank; shape
+            (questions,).
+        samples: the number of samples.
+        seed: of the random samples. The same seed gives the same result.
 
     Returns:
-        NaN for everything if there are no questions, or a value is NaN or infinite; no interval of a single question.
+        All NaN if there are no questions, or if a value is NaN or infinite. The interval of a single question is NaN.
 
     Raises:
         ValueError: the two differ in length.
     """
     from scipy.stats import bootstrap  # late: only evaluating needs it
 
-    before, after = _pair(one, other)
-    differences = after - before
+    baseline_values, other_values = _pair(baseline, other)
+    differences = other_values - baseline_values
     if not differences.size or not np.isfinite(differences).all():
         return Difference(float("nan"), float("nan"), float("nan"))
     mean = float(differences.mean())
@@ -238,17 +240,17 @@ def by_group(groups: Iterable[str], values: Iterable[float]) -> dict[str, tuple[
     """The count and the mean of each group's values, in the order in which the groups first appear.
 
     Raises:
-        ValueError: there are not as many groups as values.
+        ValueError: the numbers of groups and values differ.
     """
-    members: dict[str, list[float]] = {}
+    values_of: dict[str, list[float]] = {}
     for group, value in zip(groups, values, strict=True):
-        members.setdefault(group, []).append(value)
-    return {group: (len(own), float(np.mean(own))) for group, own in members.items()}
+        values_of.setdefault(group, []).append(value)
+    return {group: (len(group_values), float(np.mean(group_values))) for group, group_values in values_of.items()}
 
 
-def _pair(one: ArrayLike, other: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two values for each question, as numbers; arrays that only broadcast together are refused."""
-    first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
+def _pair(first_values: ArrayLike, second_values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two values for each question, as float64. Arrays of different shapes are refused, even if they broadcast."""
+    first, second = np.asarray(first_values, np.float64), np.asarray(second_values, np.float64)
     if first.ndim != 1 or first.shape != second.shape:
         raise ValueError(f"two values for each question are needed, not arrays of {first.shape} and {second.shape}")
     return first, second

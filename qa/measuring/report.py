@@ -1,4 +1,4 @@
-"""What was measured, summed up: from what became of each question to figures, as plain values and in words."""
+"""Sum up an evaluation: the figures of each file, as plain values and as a table."""
 
 from __future__ import annotations
 
@@ -28,65 +28,69 @@ _NAN = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one question; the fields from ``right`` on are of answerable questions only."""
+    """The result of one question. The fields from ``right`` on are for answerable questions only."""
 
     id: str
     question: str
     kind: str
-    """What it asks for, in its file's word or else a ``qa.question.Kind``. Why nothing answers, in its file's word."""
+    """What the question asks for: the file's word, or else a ``qa.question.Kind``. For an unanswerable question, the
+    file's word for why nothing answers it."""
     answerable: bool
     answers: tuple[str, ...]
-    """Those that are right."""
+    """The right answers."""
     found: bool
-    """Whether it was answered, at the threshold that ships."""
+    """Whether it was answered, at the shipped threshold."""
     confidence: float
     text: str
-    """The exact answer in the first hit, as it is shown or would be; empty if there was no hit."""
+    """The exact answer in the first hit, even if it was not shown; empty if there was no hit."""
     right: bool = False
     """Whether the first hit is a gold sentence."""
     ranks: Mapping[str, float] = field(default_factory=dict)
-    """By stage, of the gold sentence: from 1, ``inf`` where it was not among the candidates."""
+    """The rank of the gold sentence in each stage, from 1; ``inf`` if it was not among the candidates."""
     passage_rank: float = _NAN
-    """Of the gold's passage by the fused score of its best sentence."""
+    """The rank of the gold passage by the fused score of its best sentence."""
     em: float = _NAN
+    """Exact match of the exact answer in the first hit."""
     f1: float = _NAN
+    """F1 of the exact answer in the first hit."""
     em_given: float = _NAN
-    """Of the exact answer if the reader is given the right passage."""
+    """Exact match of the exact answer if the reader is given the right passage."""
     f1_given: float = _NAN
+    """F1 of the exact answer if the reader is given the right passage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured on one file."""
+    """The results of one file."""
 
     name: str
     articles: int
     results: tuple[Result, ...]
     """In the order of the questions."""
     without_gold: tuple[str, ...] = ()
-    """Ids of the answerable questions whose answer stands in no sentence; they are left out."""
+    """Ids of the answerable questions whose answer is in no sentence. They are left out of the results."""
 
     @property
     def answerable(self) -> list[Result]:
-        """The questions that the articles answer."""
+        """The results of the questions that the articles answer."""
         return [result for result in self.results if result.answerable]
 
     @property
     def unanswerable(self) -> list[Result]:
-        """Those that they do not."""
+        """The results of the questions that the articles do not answer."""
         return [result for result in self.results if not result.answerable]
 
 
 def summary(figures: Figures) -> dict[str, Any]:
-    """The figures of one file as plain values; NaN where there was nothing to measure.
+    """The figures of one file as plain values; NaN if there was nothing to measure.
 
-    Under "span", whether anything answers is not asked: the exact answers to answerable questions count whether they
-    would be shown or not. Right, under "calibration" and "reliability", is an answerable question whose first hit is
-    a gold sentence; of all questions, answerable or not, that is the probability that a confidence estimates. The
-    share right under "at_threshold" is of the answerable questions that were answered.
+    "span" counts the exact answers to all answerable questions, even those below the threshold. In "calibration" and
+    "reliability", a question is right if it is answerable and its first hit is a gold sentence. The shares there are of
+    all questions, answerable or not; a confidence estimates this probability. The share right in "at_threshold" is of
+    the answerable questions that were answered.
     """
     results, answerable, unanswerable = figures.results, figures.answerable, figures.unanswerable
-    sure, not_sure = ([result.confidence for result in some] for some in (answerable, unanswerable))
+    positive, negative = ([result.confidence for result in group] for group in (answerable, unanswerable))
     confidences, right = [result.confidence for result in results], [result.right for result in results]
     return {
         "file": figures.name,
@@ -108,13 +112,13 @@ def summary(figures: Figures) -> dict[str, Any]:
             "error": calibration_error(confidences, right),
             "answered_at_90%_precision": answered_at_precision(confidences, right),
         },
-        "reliability": [asdict(one) for one in reliability(confidences, right)],
+        "reliability": [asdict(point) for point in reliability(confidences, right)],
         "abstention": {
             "answerable": len(answerable),
             "unanswerable": len(unanswerable),
-            "AUC": auc(sure, not_sure),
-            "answered_at_1%_false": answered_at(sure, not_sure, 0.01),
-            "answered_at_5%_false": answered_at(sure, not_sure, 0.05),
+            "AUC": auc(positive, negative),
+            "answered_at_1%_false": answered_at(positive, negative, 0.01),
+            "answered_at_5%_false": answered_at(positive, negative, 0.05),
         },
         "at_threshold": {
             "answered": _mean(result.found for result in answerable),
@@ -135,23 +139,23 @@ def _mean(values: Iterable[float]) -> float:
 
 
 _VALUES: dict[str, Callable[[float], float]] = {"R@1": lambda rank: float(rank <= 1), "MRR": lambda rank: 1 / rank}
-"""What a rank is worth by measures that are means over the questions."""
+"""For each measure that is a mean over the questions, the value of one rank."""
 
 
 def _differences(answerable: Sequence[Result]) -> list[dict[str, Any]]:
-    """What reading adds to the fused order, and that to the better of the two searches, by measure."""
+    """By measure, what the reader adds to fusion, and what fusion adds to the better of the two searches."""
     rows = []
     for name, value in _VALUES.items():
         values = {stage: [value(result.ranks[stage]) for result in answerable] for stage in STAGES}
         better = max(STAGES[:2], key=lambda stage: sum(values[stage]))
-        for stage, over in (("+ reader", "fused"), ("fused", better)):
-            difference = paired_bootstrap(values[over], values[stage])
-            rows.append({"stage": stage, "over": over, "measure": name, **asdict(difference)})
+        for stage, baseline in (("+ reader", "fused"), ("fused", better)):
+            difference = paired_bootstrap(values[baseline], values[stage])
+            rows.append({"stage": stage, "over": baseline, "measure": name, **asdict(difference)})
     return rows
 
 
 def _kinds(answerable: Sequence[Result], unanswerable: Sequence[Result]) -> dict[str, dict[str, dict[str, float]]]:
-    """By kind of question; unanswerable ones only by a kind that their file states."""
+    """The figures by kind of question. Unanswerable questions count only if their file states a kind."""
     kinds = [result.kind for result in answerable]
     columns = {
         "R@1": by_group(kinds, [result.ranks["+ reader"] <= 1 for result in answerable]),
@@ -159,31 +163,31 @@ def _kinds(answerable: Sequence[Result], unanswerable: Sequence[Result]) -> dict
         "F1": by_group(kinds, [result.f1 for result in answerable]),
     }
     stated = [result for result in unanswerable if result.kind]
-    false = by_group([result.kind for result in stated], [result.found for result in stated])
+    falsely_answered = by_group([result.kind for result in stated], [result.found for result in stated])
     return {
         "answerable": {
             name: {"questions": count, **{column: means[name][1] for column, means in columns.items()}}
             for name, (count, _) in columns["F1"].items()
         },
-        "unanswerable": {name: {"questions": count, "falsely_answered": mean} for name, (count, mean) in false.items()},
+        "unanswerable": {
+            name: {"questions": count, "falsely_answered": mean} for name, (count, mean) in falsely_answered.items()
+        },
     }
 
 
 def rows(figures: Figures) -> Iterator[dict[str, Any]]:
-    """What became of each question, as plain values: the fields of ``Result``, and the file."""
+    """The result of each question as plain values: the file, and the fields of ``Result``."""
     for result in figures.results:
         yield {"file": figures.name, **asdict(result)}
 
 
 def table(figures: Figures) -> str:
-    """The figures of one file in words and columns."""
+    """The figures of one file as a text table."""
     values = summary(figures)
     lines = [f"{figures.name}: {values['questions']} questions over {figures.articles} articles"]
     if figures.without_gold:
         named = ", ".join(figures.without_gold[:10]) + (" …" if len(figures.without_gold) > 10 else "")
-        lines.append(
-            f"  without gold (the answer stands in no sentence), left out: {len(figures.without_gold)}: {named}"
-        )
+        lines.append(f"  without gold (the answer is in no sentence), left out: {len(figures.without_gold)}: {named}")
     if figures.answerable:
         lines += _columns("sentence", values["sentence"])
         lines.append(f"  passage R@20 {values['passage']['R@20']:.3f}")
@@ -198,7 +202,7 @@ def table(figures: Figures) -> str:
 
 
 def _columns(heading: str, rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Rows of values under a line with the heading and the values' names."""
+    """Rows of values below a line with the heading and the names of the values."""
     names = [name.replace("_", " ") for name in next(iter(rows.values()))]
     widths = [max(8, len(name) + 2) for name in names]
     first = max(16, *(len(label) + 1 for label in rows))
@@ -226,13 +230,17 @@ def _of_confidence(values: dict[str, Any]) -> Iterator[str]:
         f"answered at 90 % precision {calibration['answered_at_90%_precision']:.3f}"
     )
     for label, key in (("sure", "confidence"), ("right", "right"), ("questions", "count")):
-        yield f"    {label:<14}" + "".join(f"{_cell(one[key]):>8}" for one in values["reliability"])
+        yield f"    {label:<14}" + "".join(f"{_cell(point[key]):>8}" for point in values["reliability"])
     if abstention["unanswerable"]:
         yield (
             f"  abstention: {abstention['answerable']} answerable, {abstention['unanswerable']} not: "
             f"AUC {abstention['AUC']:.3f}, answered at 1 % false {abstention['answered_at_1%_false']:.3f}, "
             f"at 5 % false {abstention['answered_at_5%_false']:.3f}"
         )
-    said = [("answered", "answered"), ("right of those", "right_of_answered"), ("falsely answered", "falsely_answered")]
-    parts = [f"{label} {shown[key]:.3f}" for label, key in said if not math.isnan(shown[key])]
+    labels = [
+        ("answered", "answered"),
+        ("right of those", "right_of_answered"),
+        ("falsely answered", "falsely_answered"),
+    ]
+    parts = [f"{label} {shown[key]:.3f}" for label, key in labels if not math.isnan(shown[key])]
     yield f"  at the threshold: {', '.join(parts)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -163,16 +164,16 @@ def test_files_that_cannot_be_read_are_skipped_for_a_reason_and_the_rest_is_buil
 
     assert counts(report) == (4, 0, 0, 0, 7)
     assert {why.partition(": ")[0]: why.partition(": ")[2] for _, why in report.skipped} == {
-        "binary.txt": "this is not text in an encoding that can be told; save it as plain text in UTF-8.",
-        "caf\\udce9.txt": "the file's name is not in UTF-8; give it another.",
+        "binary.txt": "this is not text in a known encoding; save it as plain text in UTF-8.",
+        "caf\\udce9.txt": "the file's name is not in UTF-8; rename the file.",
         "dangling.txt": "the link points to nothing.",
         "empty.txt": "the file is empty; put the article's text in it.",
-        "huge.txt": "50.0 MB is more than an article's 4 MB; split it into one file per article.",
+        "huge.txt": "50.0 MB is more than the limit of 4 MB; split it into one file per article.",
         "pipe.txt": "there is no such file.",
         "title.txt": "there is no text below the title; put the article's text there.",
     }
     assert report.warnings == [
-        ("badday.txt", "first line: '2021-02-30' is no date; write it as YYYY-MM-DD. Kept without a date.")
+        ("badday.txt", "first line: '2021-02-30' is not a date; write it as YYYY-MM-DD. Kept without a date.")
     ]
     assert paths(tmp_path / "index") == ["badday.txt", "bridge.txt", "harvest.txt", "linked.txt"]
     assert verify(tmp_path / "index", vectors=False).problems == []
@@ -230,7 +231,7 @@ def test_another_corpus_needs_an_index_of_its_own(corpus: Path, index_path: Path
     with pytest.raises(IndexStateError) as caught:
         build(other, index_path)
     assert str(caught.value) == (
-        f"The index at {index_path} holds the articles of {corpus}. To index {other}, give it an index of its own: "
+        f"The index at {index_path} holds the articles of {corpus}. To index {other}, build a second index: "
         "--index NEW_FOLDER"
     )
     assert paths(index_path) == ["bridge.txt", "harvest.txt"]
@@ -248,10 +249,51 @@ def test_other_settings_are_refused_with_the_way_out(asked: dict, said: str, cor
     with pytest.raises(IndexStateError) as caught:
         build(corpus, index_path, **asked)
     assert str(caught.value) == (
-        f"The index at {index_path} was made with {said}. Keep what it has by leaving that out, or build another "
-        "index beside it: --index NEW_FOLDER"
+        f"The index at {index_path} was made with {said}. Leave that option out, or build a second "
+        "index: --index NEW_FOLDER"
     )
     assert counts(build(corpus, index_path, model="all-MiniLM-L6-v2", passage_tokens=160)) == (0, 0, 0, 2, 0)
+
+
+def make_old(index: Path) -> None:
+    """Turn an index into one of an earlier format, as far as anyone can see."""
+    with closing(sqlite3.connect(index / "articles.db")) as connection:
+        connection.execute("UPDATE meta SET value = '2' WHERE key = 'format'")
+        connection.execute("DROP TABLE removals")
+        connection.commit()
+    (index / FOLDER).mkdir()
+    (index / FOLDER / "encoder.json").write_text('{"model": "all-MiniLM-L6-v2", "exported": true}')
+
+
+def test_an_index_of_an_earlier_format_says_what_to_run_and_a_build_goes_over_it(corpus: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    build(corpus, index, passage_tokens=40)
+    make_old(index)
+    with pytest.raises(IndexStateError) as caught:
+        open_index(index)
+    assert str(caught.value) == (
+        f"The index at {index} has format 2; this version of Clippings reads format 3. "
+        f"Build it again: python -m index build FOLDER --index {index}"
+    )
+    report = build(corpus, index)
+    assert counts(report) == (2, 0, 0, 0, 0)
+    assert report.encoder.startswith("int8 ONNX")
+    library = open_index(index)
+    assert library.follow().store.settings.passage_tokens == 40  # as it was
+    assert retrieve("What did the works cost?", library, k=1)[0].text == "The works cost 3.4 million euros."
+    library.close()
+    assert not (index / FOLDER).exists()
+    assert verify(index).problems == []
+    assert counts(build(corpus, index)) == (0, 0, 0, 2, 0)
+
+
+def test_an_old_index_of_another_folder_is_not_built_over(index_path: Path, corpus: Path, tmp_path: Path) -> None:
+    make_old(index_path)
+    other = write(tmp_path / "other", ferry=FERRY)
+    with pytest.raises(IndexStateError, match=r"holds the articles of .*corpus\. To index .*other, give it an index"):
+        build(other, index_path)
+    with pytest.raises(IndexStateError, match="has format 2"):
+        open_index(index_path)
 
 
 def test_a_passage_budget_is_kept_with_the_index(corpus: Path, tmp_path: Path) -> None:
@@ -290,7 +332,7 @@ def test_a_build_that_cannot_be_is_refused_and_nothing_made(corpus: Path, tmp_pa
     for folder, place, said in (
         (none, index, f"There is no folder {none}. Name the folder that holds your articles."),
         (corpus, tmp_path / "file", f"The index folder {tmp_path / 'file'} cannot be written (File exists)."),
-        (corpus, corpus, "both the articles' folder and their index"),
+        (corpus, corpus, "both the folder of articles and the index"),
     ):
         with pytest.raises(ClippingsError, match=re.escape(said)):
             build(folder, place)
@@ -360,7 +402,7 @@ def test_another_article_is_never_overwritten(corpus: Path, index_path: Path, tm
     assert report.skipped == [
         (
             str(out / "bridge.txt"),
-            "bridge.txt: the corpus folder has another article of that name; rename one of the two.",
+            "bridge.txt: the corpus folder has another article with that name; rename one of the two.",
         )
     ]
     assert (corpus / "bridge.txt").read_text() == BRIDGE
@@ -385,11 +427,11 @@ def test_what_is_refused_is_not_left_in_the_folder(corpus: Path, index_path: Pat
     assert counts(report) == (1, 0, 0, 0, 8)
     assert [why for _, why in report.skipped] == [
         "empty.txt: the file is empty; put the article's text in it.",
-        "binary.txt: this is not text in an encoding that can be told; save it as plain text in UTF-8.",
+        "binary.txt: this is not text in a known encoding; save it as plain text in UTF-8.",
         "story.pdf: an article is a .txt or .md file; save it as one.",
         "folder.txt: there is no such file.",
         "none.txt: there is no such file.",
-        "README.md: hidden files and READMEs are no articles; give it another name.",
+        "README.md: hidden files and READMEs are not articles; give it another name.",
         "copy.txt: the same text as bridge.txt, which is in the index; delete one of the two.",
         "ferry2.txt: the same text as ferry.txt, which is in the index; delete one of the two.",
     ]
@@ -429,13 +471,13 @@ def test_a_pasted_text_is_an_article_with_what_was_said_of_it(corpus: Path, inde
 @pytest.mark.parametrize(
     ("text", "date", "said"),
     [
-        ("Text.", "yesterday", "front matter: 'yesterday' is no date; write it as YYYY-MM-DD."),
-        ("Text.", "2022-02-30", "front matter: '2022-02-30' is no date; write it as YYYY-MM-DD."),
+        ("Text.", "yesterday", "front matter: 'yesterday' is not a date; write it as YYYY-MM-DD."),
+        ("Text.", "2022-02-30", "front matter: '2022-02-30' is not a date; write it as YYYY-MM-DD."),
         (" \n", "", "There is no text to add; paste the article's text."),
         (
             "a\x00b",
             "",
-            "The pasted text: this is not text in an encoding that can be told; save it as plain text in UTF-8.",
+            "The pasted text: this is not text in a known encoding; save it as plain text in UTF-8.",
         ),
     ],
 )
@@ -455,7 +497,7 @@ def test_a_pasted_text_that_is_there_already_is_not_kept(corpus: Path, index_pat
     with pytest.raises(ArticleError) as caught:
         add_text("Word. " * 700_000, index_path, title="Too long")
     assert str(caught.value) == (
-        "The pasted text: 4.2 MB is more than an article's 4 MB; split it into one file per article."
+        "The pasted text: 4.2 MB is more than the limit of 4 MB; split it into one file per article."
     )
     assert files_in(corpus) == ["bridge.txt", "harvest.txt"]
 
@@ -480,7 +522,7 @@ def test_a_name_that_the_index_does_not_hold_is_reported(corpus: Path, index_pat
     (tmp_path / "outside.txt").write_text(FERRY)
     report = remove(["../outside.txt", "nothing.txt", str(corpus / "bridge.txt")], index_path)
     assert report.removed == 0
-    assert report.skipped[0] == ("../outside.txt", "../outside.txt: the index holds no such article.")
+    assert report.skipped[0] == ("../outside.txt", "../outside.txt: the index has no article with this name.")
     assert len(report.skipped) == 3
     assert (tmp_path / "outside.txt").is_file()
     (corpus / "bridge.txt").unlink()
@@ -491,7 +533,7 @@ def test_a_name_that_the_index_does_not_hold_is_reported(corpus: Path, index_pat
 
 STORM = "The storm\n\nThe storm tore off nine roofs. Nobody was hurt.\n"
 TROUBLE = "The trouble\n\nThe gargoyle fell. It hit nobody.\n"
-SAID = "a library fails on this text ({}); leave out what is unusual in it, and add it again."
+SAID = "a library fails on this text ({}); remove what is unusual in it and add it again."
 
 
 class PanicException(BaseException):
@@ -616,7 +658,7 @@ def test_what_is_not_an_articles_fault_ends_the_build_and_leaves_no_file(
 
 
 def test_of_each_file_is_said_one_thing(corpus: Path, tmp_path: Path) -> None:
-    remark = "first line: '2021-02-30' is no date; write it as YYYY-MM-DD. Kept without a date."
+    remark = "first line: '2021-02-30' is not a date; write it as YYYY-MM-DD. Kept without a date."
     text = "date 2021-02-30 A day that is none\n\nThe calendar was wrong.\n"
     write(corpus, a=text, b=text, empty="")
     for unchanged in (False, True):

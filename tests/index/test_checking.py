@@ -89,7 +89,7 @@ def test_a_sentence_that_is_gone_is_named(home: Path) -> None:
 def test_a_row_that_tantivy_lacks_is_named(home: Path) -> None:
     lexical = Lexical(home / "index" / "lexical")
     lexical.update([], [], [], [(2, 2)], lexical.generation)
-    advice = f"Delete {home / 'index' / 'lexical'}: it is made again from the rest."
+    advice = f"Delete {home / 'index' / 'lexical'}: it is made again from the store."
     assert problems(home) == [
         f"tantivy holds (2, 10) passages and sentences, the store (2, 11). {advice}",
         f"tantivy does not find 1 sentences by their own words. {advice}",

@@ -41,7 +41,7 @@ def test_build_reports_in_one_line_and_notes_on_stderr(
     assert re.fullmatch(rf"encoder: {ENCODER}\n{summary}\n", out)
     assert err == (
         "skipped: empty.txt: the file is empty; put the article's text in it.\n"
-        "note: odd.txt: first line: '2022-02-30' is no date; write it as YYYY-MM-DD. Kept without a date.\n"
+        "note: odd.txt: first line: '2022-02-30' is not a date; write it as YYYY-MM-DD. Kept without a date.\n"
     )
 
     (corpus / "empty.txt").unlink()
@@ -70,7 +70,7 @@ def test_add_and_remove_fail_if_a_file_was_refused(
     assert main(["remove", "ferry.txt", "nothing.txt", "--index", index]) == 1
     out, err = said(capsys)
     assert ": 0 added, 0 changed, 1 removed, 0 unchanged, 1 skipped in " in out
-    assert err == "skipped: nothing.txt: the index holds no such article.\n"
+    assert err == "skipped: nothing.txt: the index has no article with this name.\n"
     assert sorted(path.name for path in corpus.iterdir()) == [".trash", "bridge.txt", "harvest.txt"]
 
 
@@ -80,7 +80,7 @@ def test_an_exact_build_says_what_encodes(corpus: Path, tmp_path: Path, capsys: 
     assert main(["build", str(corpus), "--index", index, "--exact"]) == 0
     out, err = said(capsys)
     first, second = out.splitlines()
-    assert first == "encoder: sentence-transformers, because the exact one was asked for"
+    assert first == "encoder: sentence-transformers, because exact encoding was requested"
     assert second.startswith(f"{index}: 2 added, ")
     assert err == ""
     assert main(["status", "--index", index]) == 0
@@ -214,7 +214,7 @@ def test_a_build_that_is_interrupted_says_so_and_the_next_one_goes_on(tmp_path: 
         out, err = process.communicate(timeout=30)
 
     assert (process.returncode, out) == (130, "")
-    assert err == "\nStopped. What was committed is kept; run the same command again to go on.\n"
+    assert err == "\nStopped. Finished articles are kept; run the same command again to continue.\n"
     kept = committed(index)
     assert 0 < kept < 40
     assert sorted(path.name for path in index.iterdir() if "-wal" in path.name or path.name == "build.json") == []

@@ -63,7 +63,7 @@ def test_a_copy_is_never_changed_and_takes_no_other_files_for_its_own(copy: Path
         lambda: build(corpus, copy),
         lambda: build(tmp_path / "out" / "corpus", copy),
     ):
-        with pytest.raises(IndexStateError, match=r"copy is an exported copy: it can be asked, but not changed\. "):
+        with pytest.raises(IndexStateError, match=r"copy is an exported copy: it can be searched but not changed\. "):
             change()
     opened = open_index(copy)
     assert opened.store.counts()[0] == 2

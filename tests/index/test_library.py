@@ -400,7 +400,7 @@ def test_an_unusable_index_put_in_its_place_is_said_every_time(library: Library,
     execute(other, "UPDATE meta SET value = '99' WHERE key = 'format'")
     other.replace(index_path / "articles.db")
     for _ in range(2):
-        with pytest.raises(IndexStateError, match="of format 99"):
+        with pytest.raises(IndexStateError, match="has format 99"):
             retrieve("bridge", library)
 
 

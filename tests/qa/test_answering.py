@@ -71,10 +71,8 @@ def test_reasons_for_finding_nothing_at_all(library: Library, tmp_path: Path) ->
         answer("bridge", library, since=datetime.date(2030, 1, 1)).reason == "No article is dated 2030-01-01 or later."
     )
     unknown = answer("bridge", library, source="Nowhere Post").reason
-    assert (
-        unknown == "No article is from the source Nowhere Post. Sources that the articles name: Test Post, Test Wire."
-    )
-    assert answer('Who said "no such words"?', library).reason.startswith("No sentence holds “no such words”.")
+    assert unknown == "No article is from the source Nowhere Post. Sources in the library: Test Post, Test Wire."
+    assert answer('Who said "no such words"?', library).reason.startswith("No sentence contains “no such words”.")
     build(write(tmp_path / "none"), tmp_path / "empty")
     empty = open_index(tmp_path / "empty")
     assert answer("bridge", empty).reason == "There are no articles yet. Add the first one, and ask again."
@@ -86,9 +84,7 @@ def test_a_question_that_leans_on_another_is_not_searched_for(
     monkeypatch.setattr("qa.answering.search", lambda *arguments: pytest.fail("searched"))
     said = answer("and why did he say that?", library)
     assert (said.found, said.nearest) == (False, ())
-    assert said.reason == (
-        "Each question is taken by itself. Say whom or what this one is about, and it can be answered."
-    )
+    assert said.reason == ("Each question is answered on its own. Say whom or what this one is about, and ask again.")
 
 
 def test_confidence_is_the_product_of_two_logistics() -> None:

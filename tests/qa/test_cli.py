@@ -89,7 +89,7 @@ def test_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--json", str(squad(tmp_path / "small.json"))]) == 0
     assert json.loads(capsys.readouterr().out)["sentence"]["fused"]["MRR"] == 1.0
     assert main(["evaluate", str(tmp_path / "none.json")]) == 1
-    assert "holds no questions in SQuAD form" in capsys.readouterr().err
+    assert "has no questions in SQuAD form" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "fit"])
@@ -99,4 +99,4 @@ def test_measuring_names_the_extra_that_it_takes(
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     files = {"evaluate": ["none.json"], "fit": ["--dev", "none.json"]}
     assert main([command, *files[command]]) == 1
-    assert capsys.readouterr().err == "error: this takes sklearn.metrics. Run: pip install 'clippings[evaluate]'\n"
+    assert capsys.readouterr().err == "error: this needs sklearn.metrics. Run: pip install 'clippings[evaluate]'\n"

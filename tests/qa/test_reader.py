@@ -22,11 +22,6 @@ SENTENCES = (
 )
 
 
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return load_reader()
-
-
 @pytest.mark.parametrize(
     ("question", "sentence", "span"),
     [

@@ -55,7 +55,7 @@ def test_ask_answers_with_its_evidence(client: Any) -> None:
 
 @pytest.mark.parametrize(
     ("question", "reason"),
-    [("Who painted the ceiling of the Sistine Chapel?", "I found no"), ("And when?", "by itself")],
+    [("Who painted the ceiling of the Sistine Chapel?", "I found no"), ("And when?", "on its own")],
 )
 def test_ask_says_why_it_found_nothing(question: str, reason: str, client: Any) -> None:
     said = client.predict(question=question, api_name="/ask")
@@ -166,7 +166,7 @@ def test_nothing_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 BUSY = """
 import sys, threading
-import ui.app, ui.shelf
+import ui.app, ui.examples
 from qa import answer
 from ui.__main__ import main
 
@@ -183,7 +183,7 @@ def serve(*values, **named):
     begun.wait()  # the examples are being checked when the port turns out to be taken
     return real(*values, **named)
 
-ui.shelf.answered = answered
+ui.examples.answered = answered
 ui.app.serve = serve
 sys.exit(main())
 """
@@ -197,7 +197,7 @@ def test_a_port_in_use_is_said_with_the_way_out_and_nothing_else(command: list[s
         port = taken.getsockname()[1]
         done = python(*command, "--port", str(port), "--index", site.library.path)
 
-    advice = f"Take another: make chat PORT={port + 1}, or python -m ui --port {port + 1}"
+    advice = f"Use another: make chat PORT={port + 1}, or python -m ui --port {port + 1}"
     assert done.stderr == f"Port {port} on 127.0.0.1 cannot be used. {advice}\n"
     assert (done.returncode, done.stdout) == (1, "")
 
@@ -230,7 +230,7 @@ def test_what_is_no_port_is_said(port: str, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as ended:
         main([f"--port={port}"])
     assert ended.value.code == 2
-    assert f"{port!r} is no port; take a number from 1 to 65535" in capsys.readouterr().err
+    assert f"{port!r} is not a port; give a number from 1 to 65535" in capsys.readouterr().err
 
 
 def test_a_host_that_is_not_ours_is_said(site: Site) -> None:

@@ -24,12 +24,12 @@ from tests.browser_support import (
     keep,
     marked,
 )
-from ui.shelf import Sample
+from ui.examples import Sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-NOTES = ["Asked only of articles since 5 March 2023.", "1 article of unknown date left out by the dates you set."]
+NOTES = ["Only articles since 5 March 2023 were searched.", "1 article without a date left out, because you set dates."]
 
 
 def paragraph_of_mark(page: Page) -> str:
@@ -184,13 +184,13 @@ def test_what_the_articles_do_not_say_is_said_plainly(site: Site, visit: Visit) 
     expect(page.locator(".turn .unsaid")).to_contain_text("The articles do not say")
     expect(page.locator(".turn .answer")).to_have_count(0)
     expect(page.locator(".turn h3")).to_have_text("What comes nearest")
-    expect(page.locator("#article")).to_contain_text("Nothing is marked, because nothing answers.")
+    expect(page.locator("#article")).to_contain_text("Nothing is marked, because no sentence answers the question.")
     keep(page, "unanswered-light")
     nearest = page.locator(".turn .clippings .open").first
     nearest.click()
     assert marked(page) == nearest.locator(".quote").inner_text()
     ask(page, "And when?", turn=1)
-    expect(page.locator(".turn").nth(1).locator(".unsaid")).to_contain_text("Each question is taken by itself")
+    expect(page.locator(".turn").nth(1).locator(".unsaid")).to_contain_text("Each question is answered on its own")
 
 
 def test_questions_that_cannot_be_taken_are_refused_and_stay_in_the_box(site: Site, visit: Visit) -> None:
@@ -224,7 +224,7 @@ def test_answers_can_be_narrowed_by_date_and_source(site: Site, visit: Visit) ->
 def test_an_example_is_asked_as_narrowly_as_the_page_shows(
     tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch, serving: Serving
 ) -> None:
-    monkeypatch.setattr("ui.shelf.read_samples", lambda: [Sample(WHO, "fire.txt", "Ruben Okafor")])
+    monkeypatch.setattr("ui.examples.read_samples", lambda: [Sample(WHO, "fire.txt", "Ruben Okafor")])
     with serving(tmp_path, ARTICLES) as served:
         page = visit(served)
         page.locator("#filters > .label-wrap").click()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.browser_support import Site, Visit, ask, expect, free_port, keep, marked
-from ui.shelf import MAX_EXAMPLES
+from ui.examples import MAX_EXAMPLES
 
 if TYPE_CHECKING:
     from index.library import Library

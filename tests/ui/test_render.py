@@ -86,7 +86,7 @@ def answer_of(*clippings: Clipping, found: bool = True, **more: Any) -> Answer:
     given: dict[str, Any] = {"question": "Who rang?", "confidence": 0.9, "reason": "", "undated_excluded": 0} | more
     if not found:
         return Answer(found=False, text="", evidence=(), nearest=tuple(one.hit for one in evidence), **given)
-    return Answer(found=True, text="; ".join(clippings[0].said), evidence=evidence, nearest=(), **given)
+    return Answer(found=True, text="; ".join(clippings[0].answers), evidence=evidence, nearest=(), **given)
 
 
 def test_the_second_of_two_like_sentences_is_marked_in_its_own_place() -> None:
@@ -122,7 +122,7 @@ def test_an_answer_shows_the_exact_words_then_the_sentence_with_its_origin() -> 
     assert 'watchman, <mark class="exact">Ruben Okafor</mark>, saw' in html
     origin = "Fire destroys the ferry terminal at Port Ansel · Harbour Gazette · 4 March 2023"
     assert f"{origin}CopyVery sure" in Reading(html).text
-    assert "3 articles of unknown date left out by the dates you set." in html
+    assert "3 articles without a date left out, because you set dates." in html
 
 
 def test_an_answer_that_is_a_sentence_is_not_said_twice() -> None:

@@ -12,7 +12,7 @@ import pytest
 from index.library import Library
 from tests.browser_support import ARTICLES, WHO, Serving
 from tests.running import wait_until
-from ui.shelf import MAX_EXAMPLES, Examples, Sample, answered, read_samples
+from ui.examples import MAX_EXAMPLES, Examples, Sample, answered, read_samples
 
 
 def test_an_example_is_shown_only_if_the_sentence_meant_answers_it(tmp_path: Path, serving: Serving) -> None:
@@ -44,7 +44,7 @@ def test_one_thread_checks_the_examples_of_the_newest_library_only(monkeypatch: 
             raise ValueError("the articles vanished meanwhile")
         return [f"What of {generation}?"]
 
-    monkeypatch.setattr("ui.shelf.answered", check)
+    monkeypatch.setattr("ui.examples.answered", check)
     examples = Examples(library, [])
 
     def shows(*questions: str) -> bool:

@@ -122,7 +122,7 @@ def test_a_network_too_far_from_its_model_is_refused(
 
     recipe = read_recipe(index / FOLDER)
     assert (recipe.int8, recipe.cosine, recipe.hashes) == (False, None, {})
-    assert recipe.remark.startswith("its int8 network is too far from it, mean cosine 0.99")
+    assert recipe.remark.startswith("the int8 network is not close enough: mean cosine 0.99")
     assert recipe.remark.endswith(" below 1.1")
     assert report.encoder == f"sentence-transformers, because {recipe.remark}"
     assert recipe.identity == load_original(name).recipe(int8=False).identity
@@ -147,7 +147,7 @@ def test_a_model_that_int8_cannot_keep_stays_in_torch(tmp_path: Path, small_mode
     folder.mkdir()
     recipe = make_encoder(original, folder)
     assert not recipe.int8
-    assert recipe.remark.startswith("its int8 network is too far from it, mean cosine 0.")
+    assert recipe.remark.startswith("the int8 network is not close enough: mean cosine 0.")
     assert recipe.remark.endswith(" below 0.99")
     assert inside(folder) == ["encoder.json"]
 
@@ -181,7 +181,7 @@ def test_another_model_gives_the_vectors_that_it_gives_in_its_library(
         assert 0.99 <= recipe.cosine < 1
         assert (recipe.remark, inside(folder)) == ("", [DESCRIPTION, NETWORK, TOKENIZER])
     else:
-        assert str(recipe) == "sentence-transformers, because it does more than pool the vectors of tokens"
+        assert str(recipe) == "sentence-transformers, because the model does more than pool token vectors"
         assert inside(folder) == [DESCRIPTION]
 
     own = SentenceTransformer(name, device="cpu")
@@ -229,7 +229,7 @@ def test_an_index_may_be_built_with_the_model_itself(
     index = tmp_path / "index"
     report = build(corpus, index, exact=True)
     recipe = read_recipe(index / FOLDER)
-    assert report.encoder == str(recipe) == "sentence-transformers, because the exact one was asked for"
+    assert report.encoder == str(recipe) == "sentence-transformers, because exact encoding was requested"
     assert not recipe.int8
     assert recipe.identity == original.recipe(int8=False).identity != original.recipe(int8=True).identity
     assert inside(index / FOLDER) == ["encoder.json"]

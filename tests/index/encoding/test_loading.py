@@ -259,6 +259,6 @@ def test_a_damaged_shipped_encoder_says_to_install_again(
 def test_an_index_made_in_int8_does_not_become_an_exact_one(corpus: Path, tmp_path: Path) -> None:
     index = tmp_path / "index"
     build(corpus, index)
-    with pytest.raises(IndexStateError, match=r"int8 encoder\. For an exact one build another index"):
+    with pytest.raises(IndexStateError, match=r"int8 encoder\. For exact encoding, build a second index"):
         build(corpus, index, exact=True)
     assert build(corpus, index).unchanged == 2

@@ -62,7 +62,7 @@ def test_without_sentence_transformers_the_command_is_said_that_installs_it(monk
     with pytest.raises(ModelError) as caught:
         load_original()
     assert str(caught.value) == (
-        "Loading the model 'all-MiniLM-L6-v2' takes sentence-transformers. Run: pip install 'clippings[models]'"
+        "Loading the model 'all-MiniLM-L6-v2' needs sentence-transformers. Run: pip install 'clippings[models]'"
     )
 
 

@@ -121,7 +121,7 @@ def test_a_guessed_encoding_is_said_and_a_short_text_taken_for_western(tmp_path:
     text = "Crepes fair\n\nThe fair sold 90 crêpes. Déjà vu, said the mayor.\n"
     article = parse_article(text.encode("cp1252"), "fair.txt")
     assert article.text == text
-    assert article.warning == "it is not UTF-8, and was read as cp1252; save it as UTF-8 if letters are wrong."
+    assert article.warning == "it is not UTF-8 and was read as cp1252; save it as UTF-8 if letters are wrong."
     assert parse_article(text.encode(), "fair.txt").warning is None
 
 

@@ -181,7 +181,7 @@ def test_what_is_removed_is_not_found_and_what_is_added_again_is_found_once() ->
     assert made.counts == (4, 5)
     assert list(made.search_passages(["bridg"], 9, ANY)) == [16]
     assert (made.generation, made.last_passage, made.last_sentence) == (3, 16, 16)
-    made.update([row(20, "Bridge.")], [], [], [], generation=4, anew=True)
+    made.update([row(20, "Bridge.")], [], [], [], generation=4, rebuild=True)
     assert (made.counts, made.last_passage, made.last_sentence) == ((1, 0), 20, 0)
 
 

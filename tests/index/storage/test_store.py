@@ -67,7 +67,7 @@ def test_every_field_of_an_article_comes_back(tmp_path: Path) -> None:
         url="https://example.org/?a=1&b=2",
         author="J. Doe",
         hash="ab" * 32,
-        warning="front matter: 'x' is no date.",
+        warning="front matter: 'x' is not a date.",
     )
     store = new_store(tmp_path)
     store.apply([with_vectors(article, np.ones(DIMENSION) / 2)])
@@ -252,8 +252,8 @@ def test_another_format_is_named_with_what_to_do(store: Store, tmp_path: Path) -
     with pytest.raises(IndexStateError) as caught:
         Store.open(index)
     assert str(caught.value) == (
-        f"The index at {index} is of format 99; this version of Clippings reads format 2. "
-        f"Delete {index} and build it again: python -m index build FOLDER --index {index}"
+        f"The index at {index} has format 99; this version of Clippings reads format 3. "
+        "Update Clippings, or build a second index: --index NEW_FOLDER"
     )
 
 
@@ -309,7 +309,7 @@ def test_damage_inside_the_file_is_told_when_it_is_met(store: Store, tmp_path: P
 def test_a_vector_of_another_length_is_told(store: Store, tmp_path: Path) -> None:
     execute(tmp_path / "index" / FILE, "UPDATE sentences SET vector = x'0000' WHERE id = 2")
 
-    with pytest.raises(IndexStateError, match=r"cannot be read \(a vector of another length\)"):
+    with pytest.raises(IndexStateError, match=r"cannot be read \(a vector has the wrong length\)"):
         store.sentences_of([1])
 
 

@@ -41,7 +41,7 @@ def test_contexts_may_be_the_articles_of_an_index(library: Library, tmp_path: Pa
         Asked("7", "How many blocks?", True, golds, (answer, "212"), "number")
     ]
     path.write_text(json.dumps({"data": [{"paragraphs": [{"context": "Another text.", "qas": [qa]}]}]}))
-    with pytest.raises(ClippingsError, match="is no article of"):
+    with pytest.raises(ClippingsError, match="is not an article of"):
         list(asked_of(library, read_questions(path)))
 
 
@@ -83,14 +83,14 @@ def test_lines_may_go_without_ids_and_have_blanks_and_odd_separators(tmp_path: P
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"file": "tunnel.txt"}, "Question c1 is about tunnel.txt, which is no article of"),
+        ({"file": "tunnel.txt"}, "Question c1 is about tunnel.txt, which is not an article of"),
         (
             {"sentence": "The works cost nothing."},
-            "Question c1: the body of bridge.txt does not hold 'The works cost n",
+            "Question c1: the body of bridge.txt does not contain 'The works cost n",
         ),
         ({"sentence": "Old bridge over the Lim reopens after repairs"}, "Question c1: the body of bridge.txt"),  # title
-        ({"answer": "4.3 million"}, "Question c1: the sentence in bridge.txt does not hold '4.3 million'"),
-        ({"also": [{**COST, "file": "harvest.txt"}]}, "Question c1: the body of harvest.txt does not hold"),
+        ({"answer": "4.3 million"}, "Question c1: the sentence in bridge.txt does not contain '4.3 million'"),
+        ({"also": [{**COST, "file": "harvest.txt"}]}, "Question c1: the body of harvest.txt does not contain"),
     ],
 )
 def test_an_answer_that_is_not_where_it_should_be_is_named(
@@ -107,9 +107,9 @@ def test_an_answer_that_is_not_where_it_should_be_is_named(
 def test_a_line_of_another_form_is_named(line: str, tmp_path: Path) -> None:
     path = lines(tmp_path / "ours.jsonl", COST)
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
-    with pytest.raises(ClippingsError, match=r"ours\.jsonl, line 2 is no question with"):
+    with pytest.raises(ClippingsError, match=r"ours\.jsonl, line 2 is not a question with"):
         read_questions(path)
-    with pytest.raises(ClippingsError, match="holds no questions"):
+    with pytest.raises(ClippingsError, match="cannot be read"):
         read_questions(tmp_path / "none.jsonl")
 
 
@@ -117,7 +117,7 @@ def test_a_line_of_another_form_is_named(line: str, tmp_path: Path) -> None:
 def test_a_file_of_another_form_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text)
-    with pytest.raises(ClippingsError, match="holds no questions in SQuAD form"):
+    with pytest.raises(ClippingsError, match="has no questions in SQuAD form"):
         read_questions(path)
 
 

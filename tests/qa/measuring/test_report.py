@@ -126,7 +126,7 @@ def test_the_table_says_all_of_it_on_a_screen() -> None:
     assert len(lines) <= 30
     assert lines[:3] == [
         "small: 4 questions over 7 articles",
-        "  without gold (the answer stands in no sentence), left out: 1: q9",
+        "  without gold (the answer is in no sentence), left out: 1: q9",
         "  sentence             R@1     R@5    R@10     MRR",
     ]
     for line in (
