@@ -121,7 +121,7 @@ def test_phrases_are_compared_without_accents_but_by_whole_words_and_each_must_s
         ("x", {"source": "\udce9"}, "not text"),
         ("x", {"since": "2022-01-31"}, r"since is '2022-01-31'; give a day, such as datetime\.date\(2022, 1, 31\)"),
         ("x", {"until": datetime.datetime(2022, 1, 31, tzinfo=datetime.UTC)}, "until is datetime"),
-        ("x", {"since": APRIL, "until": MARCH}, "since 2022-04-01 and until 2022-03-04; swap"),
+        ("x", {"since": APRIL, "until": MARCH}, "since 2022-04-01 is later than until 2022-03-04; swap"),
         ("x", {"k": 0}, "0 sentences cannot be shown"),
         ("x", {"k": -1}, "-1 sentences cannot be shown"),
     ],

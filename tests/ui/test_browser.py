@@ -181,7 +181,7 @@ def test_one_more_click_copies_a_citation(site: Site, visit: Visit) -> None:
 def test_what_the_articles_do_not_say_is_said_plainly(site: Site, visit: Visit) -> None:
     page = visit(site)
     ask(page, "Who painted the ceiling of the Sistine Chapel?")
-    expect(page.locator(".turn .unsaid")).to_contain_text("The articles do not say")
+    expect(page.locator(".turn .unsaid")).to_contain_text("I found no sentence that answers this.")
     expect(page.locator(".turn .answer")).to_have_count(0)
     expect(page.locator(".turn h3")).to_have_text("What comes nearest")
     expect(page.locator("#article")).to_contain_text("Nothing is marked, because no sentence answers the question.")
