@@ -109,6 +109,10 @@ def _reply(question: str, library: Library, options: argparse.Namespace) -> None
 def _in_words(answer: Answer, colour: bool) -> str:
     """An answer as text for the terminal."""
     lines = [f"? {one_line(answer.question)}", ""]
+    if answer.kind == "talk":
+        return "\n".join([*lines, _fill(one_line(answer.text)), ""])
+    if answer.kind == "articles":
+        return "\n".join([*lines, *(f"- {one_line(each.title)} ({each.path})" for each in answer.articles), ""])
     if answer.found:
         best, *further = answer.evidence
         if _exact(best):
@@ -119,7 +123,7 @@ def _in_words(answer: Answer, colour: bool) -> str:
         heading = "also:"
     else:
         lines += [_fill(one_line(answer.reason))]
-        others = list(answer.nearest)
+        others = [*(evidence.hit for evidence in answer.candidates), *answer.nearest]
         heading = "nearest:"
     if others:
         lines += ["", heading]

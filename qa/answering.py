@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from index.errors import QuestionError
+from index.reading.articles import Article
+from qa.articles_about import articles_about, lead
 from qa.bounds import Span, complete, leans
 from qa.confidence import confidence, features, without_copies
+from qa.days import resolve
+from qa.intent import Intent, intents_of
 from qa.parameters import load_parameters
-from qa.question import Question, read_question
+from qa.question import Kind, Question, read_question
 from qa.reader import NEARLY, Reading, load_reader
-from qa.reasons import LEANS, why_not, why_nothing
-from qa.retriever import Hit, library_to_ask, search
+from qa.reasons import LEANS, NOT_SURE, TALK, why_not, why_nothing
+from qa.retriever import Hit, article_row, library_to_ask, search
 
 if TYPE_CHECKING:
     from index.library import Library, Snapshot
 
+CERTAIN, LIKELY = 0.7, 0.5
+"""The least probability of an intent to reply without looking into the articles, and to reply in its own form."""
+SURE = 0.0
+"""The least confidence at which one answer is shown as the answer. Below it there are candidates."""
+DOUBTFUL = 3
+"""The most candidates."""
+UNMEASURED = 0.5
+"""The confidence of an overview or a list of articles."""
+MAX_ARTICLES, MAX_OVERVIEW = 20, 8
 POOL = 25
 """How many hits the confidence is computed from, and near-copies are removed from."""
 
@@ -68,33 +83,52 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a question. Finding nothing is an ordinary answer too."""
+    """What the articles say to a question. Not finding anything is an ordinary answer."""
 
     question: str
     found: bool
     text: str
-    """The exact answer, copied from the article. Several are joined by "; ". Empty if not found."""
+    """The exact answer, to the letter as in the article; several joined by "; ". Of a yes-no question the statement
+    that decides it. Of ``talk`` the reply. Empty otherwise."""
     confidence: float
     """The estimated probability that the best sentence answers, fitted on questions with and without an answer."""
-    evidence: tuple[Evidence, ...] = field(repr=False)
-    """The best sentence first, then others that are not near-copies. Empty if not found."""
-    nearest: tuple[Hit, ...] = field(repr=False)
-    """If not found: the nearest sentences, which may not answer. Empty if the question leans on another."""
-    reason: str
-    """If not found: why, as a message to show. Otherwise empty."""
-    undated_excluded: int
-    """How many articles without a date a date restriction left out."""
+    evidence: tuple[Evidence, ...] = field(default=(), repr=False)
+    """The best sentence first, then others that are not near-copies. In the order of date in an overview."""
+    nearest: tuple[Hit, ...] = field(default=(), repr=False)
+    """If not found: the nearest sentences all the same, answering or not; none if the question leans on another."""
+    reason: str = ""
+    """If not found: why, in words to show."""
+    undated_excluded: int = 0
+    """How many articles of unknown date a date restriction kept out."""
+    kind: str = "none"
+    """"fact", "yes-no", "overview", "articles", "talk", "candidates" or "none"."""
+    understood: str = ""
+    """The question as it was taken, with the earlier ones that it needs."""
+    date: datetime.date | None = None
+    """The day that answers a question for one, as "Friday" means it in its article."""
+    polarity: str | None = None
+    """"yes" or "no" where a yes-no question is decided for certain."""
+    candidates: tuple[Evidence, ...] = field(default=(), repr=False)
+    """If not found: sentences that may answer, none of them surely."""
+    articles: tuple[Article, ...] = field(default=(), repr=False)
+    """The articles that a question for articles asks for, the latest first."""
 
     def to_dict(self) -> dict[str, Any]:
         """The answer with its evidence, or with the reason and the nearest sentences, as plain JSON values."""
         return {
             "question": self.question,
+            "understood": self.understood,
+            "kind": self.kind,
             "found": self.found,
             "text": self.text,
             "confidence": round(self.confidence, 4),
+            "date": self.date.isoformat() if self.date else None,
+            "polarity": self.polarity,
             "reason": self.reason,
             "evidence": [evidence.to_dict() for evidence in self.evidence],
+            "candidates": [evidence.to_dict() for evidence in self.candidates],
             "nearest": [hit.to_dict() for hit in self.nearest],
+            "articles": [article_row(article) for article in self.articles],
             "undated_excluded": self.undated_excluded,
         }
 
@@ -107,36 +141,94 @@ def answer(
     since: datetime.date | None = None,
     until: datetime.date | None = None,
     source: str | None = None,
+    history: Sequence[str] = (),
 ) -> Answer:
     """Answer a question from the articles, or say that they do not answer it.
 
     Args:
         question, library, since, until, source: as for ``qa.retrieve``.
         k: the most pieces of evidence, or nearest sentences, to return.
+        history: earlier questions of the conversation, the oldest first. A question that goes on from them, such as
+            "and when?", is understood after them.
 
     Raises:
         QuestionError, IndexStateError, ModelError: as ``qa.retrieve`` does.
     """
     snapshot = library_to_ask(library)
-    parsed = read_question(question, since, until, source)
-    hits = [] if parsed.leans_on_another else search(parsed, snapshot, max(k, POOL) if k > 0 else k, load_reader())
-    return answer_from(parsed, hits, snapshot, k)
+    parsed = read_question(question, since, until, source, history)
+    if k < 1:
+        raise QuestionError(f"{k} sentences cannot be shown; ask for at least 1.")
+    on_its_own = parsed.text == parsed.asked and not parsed.phrases
+    intents = {} if not on_its_own else intents_of(parsed.asked, snapshot.encode_question(parsed.asked))
+    if intents.get(Intent.TALK, 0.0) >= CERTAIN and not parsed.restriction:
+        return Answer(parsed.asked, False, TALK, 1.0, kind="talk", understood=parsed.text)
+    for intent, reply in ((Intent.ARTICLES, which_articles), (Intent.OVERVIEW, overview)):
+        if intents.get(intent, 0.0) >= LIKELY and not parsed.leans_on_another and (answered := reply(parsed, snapshot)):
+            return answered
+    hits = [] if parsed.leans_on_another else search(parsed, snapshot, max(k, POOL), load_reader())
+    return answer_from(parsed, hits, snapshot, k, intents)
 
 
-def answer_from(question: Question, hits: Sequence[Hit], library: Snapshot, k: int = 5) -> Answer:
+def answer_from(
+    question: Question,
+    hits: Sequence[Hit],
+    library: Snapshot,
+    k: int = 5,
+    intents: Mapping[Intent, float] = MappingProxyType({}),
+) -> Answer:
     """The answer from a question's hits, best first and read. There must be ``POOL`` hits or all that there are."""
     restriction = question.restriction
     undated = library.store.undated(restriction.source) if restriction.by_date else 0
+    nothing = Answer(question.asked, False, "", 0.0, undated_excluded=undated, understood=question.text)
     if question.leans_on_another or not hits:
-        reason = LEANS if question.leans_on_another else why_nothing(question, library)
-        return Answer(question.text, False, "", 0.0, (), (), reason, undated)
+        return replace(nothing, reason=LEANS if question.leans_on_another else why_nothing(question, library))
     shown = without_copies(hits[: max(k, POOL)], to_the_figure=True)[:k]
     parameters = load_parameters()
     probability = confidence(features(question, hits[:POOL], library), parameters.confidence)
     if probability < parameters.threshold:
-        return Answer(question.text, False, "", probability, (), tuple(shown), why_not(question, library), undated)
-    evidence = tuple(evidence_of(hit, library, marked=_nearly_as_likely(hit, hits[0])) for hit in shown)
-    return Answer(question.text, True, evidence[0].text, probability, evidence, (), "", undated)
+        return replace(nothing, confidence=probability, nearest=tuple(shown), reason=why_not(question, library))
+    yes_no = intents.get(Intent.YES_NO, 0.0) >= LIKELY
+    evidence = tuple(evidence_of(hit, library, marked=not yes_no and _nearly_as_likely(hit, hits[0])) for hit in shown)
+    if probability < SURE:
+        return replace(
+            nothing,
+            confidence=probability,
+            kind="candidates",
+            candidates=evidence[:DOUBTFUL],
+            nearest=tuple(shown[DOUBTFUL:]),
+            reason=NOT_SURE,
+        )
+    best = evidence[0]
+    day = None
+    if question.kind is Kind.DATE and not yes_no:
+        day = resolve(best.text, best.hit.article.date, best.hit.text)
+    return replace(
+        nothing,
+        found=True,
+        text=best.text,
+        confidence=probability,
+        evidence=evidence,
+        kind="yes-no" if yes_no else "fact",
+        date=day,
+    )
+
+
+def which_articles(question: Question, library: Snapshot) -> Answer | None:
+    """The articles that a question asks for; None if there are none."""
+    articles = tuple(articles_about(question, library, MAX_ARTICLES))
+    if not articles:
+        return None
+    return Answer(question.asked, True, "", UNMEASURED, kind="articles", understood=question.text, articles=articles)
+
+
+def overview(question: Question, library: Snapshot) -> Answer | None:
+    """The first sentence of each article that a question concerns, in the order of date; None if there are not two."""
+    articles = articles_about(question, library, MAX_OVERVIEW)
+    if len(articles) < 2:
+        return None
+    articles.sort(key=lambda article: article.date or datetime.date.max)
+    evidence = tuple(evidence_of(lead(article), library, marked=False) for article in articles)
+    return Answer(question.asked, True, "", UNMEASURED, evidence=evidence, kind="overview", understood=question.text)
 
 
 def evidence_of(hit: Hit, library: Snapshot, marked: bool = True) -> Evidence:

@@ -30,6 +30,12 @@ FUNCTION_WORDS = (
 """Words that any question can have, whatever it is about. They would match any sentence."""
 
 
+_FOLLOWING = re.compile(r"(?:and|but|so|or|what about|how about)\b", re.IGNORECASE)
+_ASKS = re.compile(r"\b(?:who|whom|whose|what(?! about)|which|when|where|why|how(?! about))\b", re.IGNORECASE)
+_FEW_TERMS = 2
+"""A question of so few words of its own, and no name, goes on from the one before it."""
+
+
 class Kind(StrEnum):
     """What a question asks for. Evaluation reports results by kind; answers do not depend on it."""
 
@@ -69,7 +75,12 @@ _SEVERAL = re.compile(
 class Question:
     """A question with what ``read_question`` finds in it."""
 
+    asked: str
+    """The question as it was typed."""
     text: str
+    """The question as it is taken: after the earlier ones that it needs to be understood."""
+    to_read: str
+    """The question as the reader gets it: as typed, if that says what is wanted, and as it is taken otherwise."""
     terms: tuple[str, ...]
     """Distinct words, as the index analyses them, without function words; all words if there are no others."""
     phrases: tuple[str, ...]
@@ -81,8 +92,8 @@ class Question:
     names: tuple[str, ...]
     """Its names and numbers: words with a digit, and capitalised words after the first word."""
     leans_on_another: bool
-    """Whether it needs an earlier question to be understood, such as "And when?" or "Why did he say that?". It has no
-    name or phrase, and only function words, or one other word and a word that points back."""
+    """Whether it needs an earlier question, and none was given, such as "And when?" or "Why did he say that?". It has
+    no name or phrase, and only function words, or one other word and a word that points back."""
 
 
 def read_question(
@@ -90,6 +101,7 @@ def read_question(
     since: datetime.date | None = None,
     until: datetime.date | None = None,
     source: str | None = None,
+    history: Sequence[str] = (),
 ) -> Question:
     """Check a question and analyse it. Raises QuestionError as ``retrieve`` does."""
     if not isinstance(question, str):
@@ -110,24 +122,60 @@ def read_question(
     if since and until and since > until:
         raise QuestionError(f"since {since} is later than until {until}; swap the two.")
     restriction = Restriction(since, until, source.strip() or None if source else None)
-    quoted = (next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(text))
-    phrases = tuple(phrase for phrase in quoted if phrase)
+    asked, needed = text, _needed(text, [turn.strip() for turn in history if turn.strip()])
+    text = " ".join([*needed, asked])
     words = analyse(text)
-    function_words, pointing = _analysed(FUNCTION_WORDS), _analysed(_POINTING)
-    terms = dict.fromkeys(word for word in words if word not in function_words)
-    names = _names(text)
-    has_name = not text.isupper() and any(name not in ("I", "I’m", "I'm") for name in names)
-    too_few_terms = 0 if pointing.isdisjoint(words) else 1
+    terms = dict.fromkeys(word for word in words if word not in _analysed(FUNCTION_WORDS))
     return Question(
+        asked,
         text,
+        text if _leans(asked) or not _ASKS.search(asked) else asked,
         tuple(terms or dict.fromkeys(words)),
-        phrases,
+        _phrases(asked),
         restriction,
-        kind=_kind(text),
-        several=_SEVERAL.match(text) is not None,
-        names=names,
-        leans_on_another=not (phrases or has_name) and len(terms) <= too_few_terms,
+        kind=_kind(asked),
+        several=_SEVERAL.match(asked) is not None,
+        names=_names(text),
+        leans_on_another=not needed and _leans(asked),
     )
+
+
+def _needed(question: str, history: Sequence[str]) -> list[str]:
+    """The earlier questions without which this one is not understood: back to one that stands alone."""
+    if not history or not _follows(question):
+        return []
+    needed = [history[-1]]
+    for earlier in reversed(history[:-1]):
+        if not _follows(needed[0]):
+            break
+        needed.insert(0, earlier)
+    return needed
+
+
+def _follows(question: str) -> bool:
+    """Whether a question may go on from the one before it. A rule of thumb, asked only where there is one before it."""
+    words = analyse(question)
+    own = [word for word in words if word not in _analysed(FUNCTION_WORDS)]
+    if _FOLLOWING.match(question) or _leans(question):
+        return True
+    return not _has_name(question) and (len(set(own)) <= _FEW_TERMS or not _analysed(_POINTING).isdisjoint(words))
+
+
+def _leans(question: str) -> bool:
+    """Whether a question says nothing of its own: no name, no phrase, at most one word beside one that points back."""
+    words = analyse(question)
+    own = {word for word in words if word not in _analysed(FUNCTION_WORDS)}
+    allowed = 0 if _analysed(_POINTING).isdisjoint(words) else 1
+    return not (_phrases(question) or _has_name(question)) and len(own) <= allowed
+
+
+def _has_name(question: str) -> bool:
+    return not question.isupper() and any(name not in ("I", "I’m", "I'm") for name in _names(question))
+
+
+def _phrases(question: str) -> tuple[str, ...]:
+    quoted = (next(filter(None, match)).strip(_PHRASE_ENDS) for match in _QUOTED.findall(question))
+    return tuple(phrase for phrase in quoted if phrase)
 
 
 def _kind(text: str) -> Kind:

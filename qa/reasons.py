@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 NOT_FOUND = "I found no sentence that answers this."
 LEANS = "Each question is answered on its own. Say whom or what this one is about, and ask again."
 
+NOT_SURE = "I am not sure. One of these sentences may answer it."
+TALK = (
+    "I look for answers in your articles, and show the sentence that says so. Ask who, what, when, where, why or how "
+    "many; ask for a timeline or a summary of a story; or ask which articles are about something."
+)
 _SHOWN = 3
 """The most words of the question that a reason names."""
 

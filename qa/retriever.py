@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import math
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from itertools import islice
@@ -20,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.encoding.windows import PassageText
 from index.errors import QuestionError
 from index.reading.articles import Article
 from index.storage.rows import PassageRow, SentenceRow
 from qa.bounds import Span
+from qa.clipping import Clipping, clip
 from qa.parameters import Weights, load_parameters
 from qa.question import Question, holds, read_question
 from qa.reader import Reader, Reading, load_reader
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 
 CANDIDATES = 20
 """Passages taken from each of the three searches."""
-READ, WITHIN = 8, 5.0
+READ, WITHIN = 8, 50.0
 """The most passages that are read, and how far the fused score of a passage's best sentence may be below the highest.
 Nearly as good as always reading twelve passages, in less than a third of the time (docs/reader.md)."""
 
+HEADER_LESS = 2.0
+"""How much less a line of a header scores than a sentence: it must not win by its topic alone."""
 MAX_PHRASE_HITS = 10_000
 """The most sentences with a quoted phrase that are considered."""
 ALL = 10_000
@@ -84,20 +87,24 @@ class Hit:
 
     def to_dict(self) -> dict[str, Any]:
         """The sentence, its offsets and its article as plain JSON values, without the article's text."""
-        article = self.article
         return {
             "text": self.text,
             "start": self.start,
             "end": self.end,
             "score": round(self.score, 4),
-            "article": {
-                "file": article.path,  # gradio's clients treat an object with a "path" as a file to download
-                "title": article.title,
-                "date": article.date.isoformat() if article.date else None,
-                "source": article.source,
-                "url": article.url,
-            },
+            "article": article_row(self.article),
         }
+
+
+def article_row(article: Article) -> dict[str, Any]:
+    """What names an article, as plain JSON values, without its text."""
+    return {
+        "file": article.path,  # gradio's clients treat an object with a "path" as a file to download
+        "title": article.title,
+        "date": article.date.isoformat() if article.date else None,
+        "source": article.source,
+        "url": article.url,
+    }
 
 
 def retrieve(
@@ -166,8 +173,9 @@ def search(
     candidates = find_candidates(question, library)
     scores = fuse(candidates.signals, weights)
     readings: dict[int, Reading] = {}
+    headers: list[Hit] = []
     if reader is not None:
-        readings = read_best(question, library, candidates, scores, reader, READ, WITHIN)
+        readings, headers = read_best(question, library, candidates, scores, reader, READ, WITHIN)
         scores = rerank(scores, readings)
     hits: list[Hit] = []
     for at in np.argsort(-scores, kind="stable").tolist():  # rows are in the order of ids, and so are ties
@@ -179,7 +187,7 @@ def search(
         hits.append(Hit(article, row.start, row.end, float(scores[at]), signals, place, readings.get(at)))
         if len(hits) == k:
             break
-    return hits
+    return sorted([*hits, *headers], key=lambda hit: -hit.score)[:k] if headers else hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,16 +258,15 @@ def read_best(
     reader: Reader,
     read: int,
     within: float,
-) -> dict[int, Reading]:
-    """Readings of the sentences of the best passages, by position among the candidates.
+) -> tuple[dict[int, Reading], list[Hit]]:
+    """Readings of the sentences of the best passages, by position among the candidates, and hits in their headers.
 
     At most ``read`` passages are read. The best sentence of each scores at most ``within`` less than the highest score.
     """
     positions: dict[int, list[int]] = {}  # by passage; passages in the order of their best sentences
     for at in np.argsort(-scores, kind="stable").tolist():
         positions.setdefault(candidates.rows[at].passage, []).append(at)
-    read_from: list[tuple[int, list[int]]] = []  # the start of each window, and the positions of its sentences
-    windows: list[PassageText] = []
+    read_from: list[tuple[Clipping, list[int]]] = []  # each with the positions of its sentences
     for id_, (best, *others) in islice(positions.items(), read):
         passage = candidates.passages.get(id_)
         article = library.article(passage.article) if passage else None
@@ -268,16 +275,44 @@ def read_best(
         if scores[best] < scores.max() - within:
             break
         sentences = sorted([best, *others])
-        rows = [candidates.rows[at] for at in sentences]
-        spans = [(row.start - passage.start, row.end - passage.start) for row in rows]
-        windows.append(PassageText(article.text[passage.start : passage.end], tuple(spans)))
-        read_from.append((passage.start, sentences))
+        spans = [(candidates.rows[at].start, candidates.rows[at].end) for at in sentences]
+        read_from.append((clip(article, (passage.start, passage.end), spans), sentences))
     readings: dict[int, Reading] = {}
-    window_readings = reader.read(question.text, windows, question.several)
-    for (start, sentences), sentence_readings in zip(read_from, window_readings, strict=True):
-        for at, reading in zip(sentences, sentence_readings, strict=True):
-            readings[at] = reading.moved(start)
-    return readings
+    window_readings = reader.read(question.to_read, [clipping.window for clipping, _ in read_from], question.several)
+    for (clipping, sentences), sentence_readings in zip(read_from, window_readings, strict=True):
+        for at, reading in zip(sentences, sentence_readings[clipping.lines :], strict=True):
+            readings[at] = Reading(tuple(map(clipping.in_article, reading.spans)), reading.score)
+    return readings, list(_in_headers(read_from, window_readings, library, candidates, scores, question.phrases))
+
+
+def _in_headers(
+    read_from: Sequence[tuple[Clipping, list[int]]],
+    window_readings: Sequence[Sequence[Reading]],
+    library: Snapshot,
+    candidates: Candidates,
+    scores: NDArray[np.float64],
+    phrases: tuple[str, ...],
+) -> Iterator[Hit]:
+    """A hit for each line of a header that may answer, with the score of the best sentence of the same passage."""
+    best: dict[Span, Hit] = {}
+    for (clipping, positions), readings in zip(read_from, window_readings, strict=True):
+        at = max(positions, key=lambda at: scores[at])
+        article = library.article(candidates.rows[at].article)
+        if article is None:
+            continue
+        for line, reading in zip(clipping.window.sentences[: clipping.lines], readings, strict=False):
+            start, end = clipping.in_article(line)
+            spans = tuple(map(clipping.in_article, reading.spans))
+            score = float(scores[at]) + reading.score - HEADER_LESS
+            signals = Signals(*candidates.signals[at].tolist())
+            hit = Hit(article, start, end, score, signals, (start, end), Reading(spans, reading.score))
+            key = (article.id or 0, start)
+            likely = reading.score > 0 and holds(
+                hit.text, phrases
+            )  # more likely than that nothing in the window answers
+            if likely and (key not in best or best[key].score < score):
+                best[key] = hit
+    yield from best.values()
 
 
 def rerank(scores: NDArray[np.float64], readings: dict[int, Reading]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from index.reading.passages import paragraphs
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from index.reading.articles import Article
     from index.storage.rows import ArticleInfo
@@ -266,7 +266,9 @@ def sureness(confidence: float) -> str:
 
 def turn(answer: Answer, narrowed: str = "") -> str:
     """One question with its answer. ``narrowed`` describes the articles that were searched, if not all."""
-    body = _found(answer) if answer.found and answer.evidence else _not_found(answer)
+    body = _BODIES.get(answer.kind, _not_found)(answer)
+    if answer.understood not in ("", answer.question):
+        body = f'<p class="note">Taken as: {escape(answer.understood)}</p>{body}'
     notes = [f"Only articles {narrowed} were searched."] if narrowed else []
     if answer.undated_excluded:
         left_out = number(answer.undated_excluded, "article", "articles")
@@ -285,9 +287,38 @@ def _turn(question: str, body: str) -> str:
     return f'<article class="turn">{heading}{body}</article>'
 
 
+def _talk(answer: Answer) -> str:
+    return f'<p class="unsaid">{escape(answer.text)}</p>'
+
+
+def _articles(answer: Answer) -> str:
+    items = "".join(f"<li>{card(Clipping(article, *_title(article)))}</li>" for article in answer.articles)
+    count = number(len(answer.articles), "article", "articles")
+    return f'<p class="answer">{count}</p><ul class="clippings">{items}</ul>'
+
+
+def _title(article: Article) -> Span:
+    """The title, or the beginning of the text."""
+    start, end = article.title_start, article.title_end
+    return (start, end) if start < end else (article.body_start, min(len(article.text), article.body_start + 80))
+
+
+def _overview(answer: Answer) -> str:
+    return _cards("In the order of date", [clipping_of_evidence(evidence) for evidence in answer.evidence])
+
+
+def _unsure(answer: Answer) -> str:
+    candidates = [clipping_of_evidence(evidence) for evidence in answer.candidates]
+    nearest = [clipping_of_hit(hit) for hit in answer.nearest[: MAX_CLIPPINGS - len(candidates)]]
+    doubt = f'<p class="unsaid">{escape(answer.reason)}</p>'
+    return f"{doubt}{_cards('It may be one of these', candidates)}{_cards('What comes nearest', nearest)}"
+
+
 def _found(answer: Answer) -> str:
     first, *more = [clipping_of_evidence(evidence) for evidence in answer.evidence[:MAX_CLIPPINGS]]
     text = "; ".join(map(escape, first.answers))
+    if answer.date:
+        text += f' <span class="day">({escape(f"{answer.date:%A}")}, {day(answer.date)})</span>'
     return (
         f'<p class="answer{"" if first.exact else " whole"}" dir="auto">{text}</p>'
         f"{card(first, with_sentence=bool(first.exact or first.context), lead=True)}"
@@ -300,6 +331,16 @@ def _not_found(answer: Answer) -> str:
     reason = escape(answer.reason)
     nearest = [clipping_of_hit(hit) for hit in answer.nearest[:MAX_CLIPPINGS]]
     return f'<p class="unsaid">{reason}</p>{_cards("What comes nearest", nearest)}'
+
+
+_BODIES: dict[str, Callable[[Answer], str]] = {
+    "fact": _found,
+    "yes-no": _found,
+    "overview": _overview,
+    "articles": _articles,
+    "talk": _talk,
+    "candidates": _unsure,
+}
 
 
 def _cards(heading: str, clippings: Sequence[Clipping]) -> str:

@@ -56,6 +56,7 @@ class ArticleInfo:
     title: str
     date: datetime.date | None
     source: str | None
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

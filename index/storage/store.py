@@ -192,12 +192,12 @@ class Store:
     def articles(self) -> list[ArticleInfo]:
         """All articles without their texts: the latest first, those without a date last."""
         rows = self._all(
-            "SELECT id, path, substr(text, title_start + 1, title_end - title_start), date, source "
+            "SELECT id, path, substr(text, title_start + 1, title_end - title_start), date, source, author "
             "FROM articles ORDER BY date IS NULL, date DESC, path"
         )
         return [
-            ArticleInfo(id_, path, " ".join(title.split()) or Path(path).stem, _date(date), source)
-            for id_, path, title, date, source in rows
+            ArticleInfo(id_, path, " ".join(title.split()) or Path(path).stem, _date(date), source, author)
+            for id_, path, title, date, source, author in rows
         ]
 
     def sources(self) -> list[str]:

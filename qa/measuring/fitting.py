@@ -153,7 +153,7 @@ def _reading_problem(questions: Sequence[Asked], library: Snapshot, ranking: par
         question = read_question(asked.question)
         candidates = find_candidates(question, library)
         scores = fuse(candidates.signals, ranking)
-        readings = read_best(question, library, candidates, scores, reader, _READ, np.inf)
+        readings, _ = read_best(question, library, candidates, scores, reader, _READ, np.inf)
         gold = np.array([is_gold(asked, row.article, row.start, row.end) for row in candidates.rows], bool)
         if gold.any():
             reader_scores = rerank(np.zeros(len(candidates.rows)), readings)

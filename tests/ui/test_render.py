@@ -86,7 +86,7 @@ def answer_of(*clippings: Clipping, found: bool = True, **more: Any) -> Answer:
     given: dict[str, Any] = {"question": "Who rang?", "confidence": 0.9, "reason": "", "undated_excluded": 0} | more
     if not found:
         return Answer(found=False, text="", evidence=(), nearest=tuple(one.hit for one in evidence), **given)
-    return Answer(found=True, text="; ".join(clippings[0].answers), evidence=evidence, nearest=(), **given)
+    return Answer(found=True, text="; ".join(clippings[0].answers), evidence=evidence, nearest=(), kind="fact", **given)
 
 
 def test_the_second_of_two_like_sentences_is_marked_in_its_own_place() -> None:
