@@ -15,7 +15,7 @@ import gradio as gr
 from index.errors import ClippingsError
 from ui import render, shelf
 from ui.api import endpoints
-from ui.desk import Desk
+from ui.desk import Desk, Turn
 from ui.examples import Examples
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def create_app(library: Library) -> gr.Blocks:
             first = [now, (), None, render.conversation((), opening()), shelf.front_page(desk.articles())]
             return first + library_now("")
 
-        def follow(before: Any, past_turns: tuple[str, ...], open_id: int | None, search_words: str) -> list[Any]:
+        def follow(before: Any, past_turns: tuple[Turn, ...], open_id: int | None, search_words: str) -> list[Any]:
             now = (library.generation, examples.current())
             if now == before:
                 return [gr.skip()] * 6
@@ -143,14 +143,14 @@ def create_app(library: Library) -> gr.Blocks:
             talk_html = gr.skip() if past_turns else render.conversation((), opening())
             return [now, talk_html, page, *library_now(search_words)]
 
-        def ask(question_text: str, past_turns: tuple[str, ...], *restrictions: str) -> list[Any]:
+        def ask(question_text: str, past_turns: tuple[Turn, ...], *restrictions: str) -> list[Any]:
             reply = desk.ask(question_text or "", past_turns, *[value or "" for value in restrictions])
             page = gr.skip() if reply.page is None else reply.page
             open_id = gr.skip() if reply.page is None else reply.article
             box = "" if reply.taken else gr.skip()
-            return [reply.turns, render.conversation(reply.turns, ""), page, open_id, box]
+            return [reply.turns, render.conversation([turn.html for turn in reply.turns], ""), page, open_id, box]
 
-        def example(event: gr.EventData, past_turns: tuple[str, ...], *restrictions: str) -> list[Any]:
+        def example(event: gr.EventData, past_turns: tuple[Turn, ...], *restrictions: str) -> list[Any]:
             return ask(str(event._data.get("question", "")), past_turns, *restrictions)
 
         def open_place(event: gr.EventData) -> tuple[str, int | None]:

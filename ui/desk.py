@@ -9,7 +9,7 @@ import datetime
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from index import add, add_text, remove
 from index.errors import ClippingsError, QuestionError
@@ -34,12 +34,19 @@ MAX_SPANS = 100
 _SPAN = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 
 
+class Turn(NamedTuple):
+    """One question of a conversation, and its rendered answer."""
+
+    question: str
+    html: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a question changes on the page."""
 
-    turns: tuple[str, ...]
-    """The rendered turns of this conversation. They exist only in this page's session."""
+    turns: tuple[Turn, ...]
+    """The turns of this conversation. They exist only in this page's session."""
     page: str | None
     """HTML for the article pane, or ``None`` to leave it as it is."""
     article: int | None
@@ -66,8 +73,8 @@ class Desk:
         """Whether the article with this id is still in the library."""
         return any(article.id == number for article in self.articles())
 
-    def ask(self, question: str, turns: Sequence[str], since: str = "", until: str = "", source: str = "") -> Reply:
-        """Answer one question on its own, and add the turn to the conversation."""
+    def ask(self, question: str, turns: Sequence[Turn], since: str = "", until: str = "", source: str = "") -> Reply:
+        """Answer one question, after the earlier ones that it goes on from, and add the turn to the conversation."""
         try:
             first_day, last_day = parse_day(since, "From"), parse_day(until, "To")
             result = answer(
@@ -77,13 +84,19 @@ class Desk:
                 since=first_day,
                 until=last_day,
                 source=source or None,
+                history=[turn.question for turn in turns if turn.question.strip()],
             )
         except ClippingsError as error:
-            return Reply((*turns, render.notice(question, str(error)))[-MAX_TURNS:], None, None, taken=False)
-        new_turns = (*turns, render.turn(result, _narrowed(first_day, last_day, source)))[-MAX_TURNS:]
-        if not result.found or not result.evidence:
+            refused = Turn("", render.notice(question, str(error)))
+            return Reply((*turns, refused)[-MAX_TURNS:], None, None, taken=False)
+        turn = Turn(question, render.turn(result, _narrowed(first_day, last_day, source)))
+        new_turns = (*turns, turn)[-MAX_TURNS:]
+        if result.kind in ("talk", "articles"):
+            return Reply(new_turns, None, None, taken=True)
+        shown = result.evidence or result.candidates
+        if not shown:
             return Reply(new_turns, render.nothing_marked(), None, taken=True)
-        first = render.clipping_of_evidence(result.evidence[0])
+        first = render.clipping_of_evidence(shown[0])
         return Reply(new_turns, render.article_page(first.article, first), first.article.id, taken=True)
 
     def open(self, place: Mapping[str, object]) -> tuple[str, int | None]:

@@ -33,8 +33,23 @@ def test_a_conversation_is_the_callers_and_is_kept_nowhere(own: Library) -> None
     yours = desk.ask("When was the terminal opened?", ()).turns
 
     assert len(mine) == len(yours) == 1
-    assert "watchman" not in yours[0]
+    assert "watchman" not in yours[0].html
     assert len(desk.ask(WHO, mine).turns) == 2
+
+
+def test_a_question_goes_on_from_the_turn_before_it(own: Library) -> None:
+    desk = Desk(own)
+    turns = desk.ask(WHO, ()).turns
+    reply = desk.ask("And when?", turns)
+    assert [turn.question for turn in reply.turns] == [WHO, "And when?"]
+    assert f"Taken as: {WHO} And when?" in reply.turns[1].html
+    assert "on its own" in desk.ask("And when?", ()).turns[0].html
+
+
+def test_talk_opens_no_article(own: Library) -> None:
+    reply = Desk(own).ask("hello", ())
+    assert (reply.page, reply.article, reply.taken) == (None, None, True)
+    assert "I look for answers in your articles" in reply.turns[0].html
 
 
 def test_a_refused_question_stays_in_the_box_and_opens_nothing(own: Library) -> None:
@@ -42,15 +57,15 @@ def test_a_refused_question_stays_in_the_box_and_opens_nothing(own: Library) -> 
 
     assert not reply.taken
     assert reply.page is None
-    assert "100,000" in reply.turns[0]
-    assert len(reply.turns[0]) < 2000
+    assert "100,000" in reply.turns[0].html
+    assert len(reply.turns[0].html) < 2000
 
 
 def test_a_reply_says_to_which_articles_the_question_was_put(own: Library) -> None:
     desk = Desk(own)
-    narrowed = desk.ask(WHO, (), since="2023-01-01", until="2023-12-31", source="Harbour Gazette").turns[0]
+    narrowed = desk.ask(WHO, (), since="2023-01-01", until="2023-12-31", source="Harbour Gazette").turns[0].html
     assert "Only articles from Harbour Gazette since 1 January 2023 until 31 December 2023 were searched." in narrowed
-    assert "were searched" not in desk.ask(WHO, ()).turns[0]
+    assert "were searched" not in desk.ask(WHO, ()).turns[0].html
 
 
 def test_a_place_from_the_page_is_not_trusted(own: Library) -> None:
@@ -142,7 +157,7 @@ def test_files_are_added_one_by_one_and_each_refusal_names_its_file(own: Library
     for name in ("picture.txt", "paper.pdf", "gone.txt"):
         assert f'<li class="bad">{name}: ' in told
     assert str(tmp_path) not in told
-    assert "Gustav" in "".join(desk.ask(HERON, ()).turns)
+    assert "Gustav" in desk.ask(HERON, ()).turns[0].html
     assert (own.corpus / "new.txt").is_file()
     assert "new.txt is already in the library." in list(desk.add_files([str(good)]))[-1]
 

@@ -271,6 +271,36 @@ def test_at_most_four_more_clippings_follow() -> None:
     assert html.count('data-citation="') == 5
 
 
+def test_candidates_are_shown_alike_with_the_doubt_beside_them() -> None:
+    candidates = tuple(
+        evidence_of(clipping(article(), sentence)) for sentence in (SENTENCE, CROP) if sentence in article().text
+    )
+    html = render.turn(
+        Answer("Who?", False, "", 0.5, kind="candidates", candidates=candidates, reason="I am not <sure>.")
+    )
+    assert '<p class="unsaid">I am not &lt;sure&gt;.</p>' in html
+    assert "It may be one of these" in html
+    assert 'class="answer' not in html
+    assert html.count('data-event="open"') == len(candidates)
+
+
+def test_a_day_stands_beside_the_words_for_it() -> None:
+    html = render.turn(answer_of(clipping(article(), SENTENCE, "Ruben Okafor"), date=datetime.date(2024, 3, 6)))
+    assert 'Ruben Okafor <span class="day">(Wednesday, 6 March 2024)</span>' in html
+
+
+def test_talk_and_how_a_question_was_taken_are_escaped() -> None:
+    html = render.turn(Answer("And <b>?", False, "Ask <i>me</i>.", 1.0, kind="talk", understood="Who <u>? And <b>?"))
+    assert "Ask &lt;i&gt;me&lt;/i&gt;." in html
+    assert "Taken as: Who &lt;u&gt;? And &lt;b&gt;?" in html
+
+
+def test_articles_are_listed_by_their_titles() -> None:
+    html = render.turn(Answer("Which?", True, "", 0.5, kind="articles", articles=(article(),)))
+    assert '<p class="answer">1 article</p>' in html
+    assert html.count('data-event="open"') == 1
+
+
 def test_not_finding_says_why_and_shows_what_comes_nearest() -> None:
     html = render.turn(answer_of(clipping(article(), SENTENCE), found=False, reason="The articles do not say <b>."))
 
