@@ -6,6 +6,7 @@ leaves only whole articles in the index, and the next build continues from there
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,9 +18,17 @@ import numpy as np
 
 from index.encoding.encoder import Encoder
 from index.encoding.loading import encoder_folder, index_encoder, provide_encoder
-from index.encoding.recipe import DEFAULT_MODEL, FOLDER, read_recipe
+from index.encoding.recipe import DEFAULT_MODEL, DESCRIPTION, FOLDER, read_recipe
 from index.encoding.windows import PassageText
-from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError, OldIndexError, blamed_on
+from index.errors import (
+    ArticleError,
+    ClippingsError,
+    IndexStateError,
+    LibraryError,
+    ModelError,
+    OldIndexError,
+    blamed_on,
+)
 from index.reading import files
 from index.reading.articles import UNDATED, Article, parse_article, read_article
 from index.reading.passages import PASSAGE_TOKENS, split
@@ -50,6 +59,8 @@ class BuildReport:
     unchanged: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """Path and reason of each file that could not be indexed or removed."""
+    failed: list[str] = field(default_factory=list)
+    """The skipped files that a library failed on. What the index held of them is kept; a later build may succeed."""
     warnings: list[tuple[str, str]] = field(default_factory=list)
     """Path and warning of each indexed file with something that could not be read, such as its date."""
     paths: list[str] = field(default_factory=list)
@@ -97,7 +108,7 @@ def build(
     Raises:
         IndexStateError: the index was made with other settings or from another folder.
         IndexBusyError: another process is writing.
-        ClippingsError: the folder does not exist, or the model cannot be loaded.
+        ClippingsError: the folder does not exist, the model cannot be loaded, or a library fails on every article.
     """
     corpus, directory = Path(corpus), Path(index)
     if not corpus.is_dir():
@@ -319,7 +330,7 @@ class _Build:
         try:
             article = read_article(self._corpus / item, item) if isinstance(item, str) else item
         except ArticleError as error:
-            self._skip(name, str(error))
+            self._skip(name, error)
             return None
         if name in self._known and self._known[name][1] == article.hash:
             self._report.unchanged += 1
@@ -328,7 +339,8 @@ class _Build:
         same = [path for path in self._store.same_text(article) if path != name and self._still_has(path, article)]
         same += [batch_texts[article.text]] if article.text in batch_texts else []
         if same:
-            self._skip(name, f"{name}: the same text as {same[0]}, which is in the index; delete one of the two.")
+            why = f"{name}: the same text as {same[0]}, which is in the index; delete one of the two."
+            self._skip(name, ArticleError(why))
             return None
         return article
 
@@ -339,10 +351,12 @@ class _Build:
         except ArticleError:
             return False
 
-    def _skip(self, name: str, why: str) -> None:
-        """Report a file as skipped. Its old version is removed from the index, because the file has changed."""
-        self._report.skipped.append((name, why))
-        if name in self._known:
+    def _skip(self, name: str, error: ArticleError) -> None:
+        """Report a file as skipped. Its old version is removed from the index, unless it is a library that fails."""
+        self._report.skipped.append((name, str(error)))
+        if isinstance(error, LibraryError):
+            self._report.failed.append(name)
+        elif name in self._known:
             self._store.apply([], [self._known.pop(name)[0]])
             self._report.removed += 1
 
@@ -354,7 +368,7 @@ class _Build:
         encoded: list[EncodedArticle] = []
         for article, result in zip(batch, encode_each(batch, self._store.settings, self._encoder), strict=True):
             if isinstance(result, ArticleError):
-                self._skip(article.path, str(result))
+                self._skip(article.path, result)
                 self._report_progress(article.path)
             else:
                 encoded.append(result)
@@ -387,7 +401,11 @@ def _name(item: str | Article) -> str:
 def encode_each(
     articles: Sequence[Article], settings: Settings, encoder: Encoder
 ) -> list[EncodedArticle | ArticleError]:
-    """Each article encoded, or the error. All together; one by one only if a library fails on the batch."""
+    """Each article encoded, or the error. All together; one by one only if a library fails on the batch.
+
+    Raises:
+        ClippingsError: a library fails on each of several articles in the same way, so it is not their fault.
+    """
     if not articles:
         return []
     try:
@@ -396,7 +414,14 @@ def encode_each(
     except ArticleError as error:
         if len(articles) == 1:
             return [error]
-    return [result for article in articles for result in encode_each([article], settings, encoder)]
+    results = [result for article in articles for result in encode_each([article], settings, encoder)]
+    reasons = {result.reason if isinstance(result, LibraryError) else None for result in results}
+    if len(reasons) == 1 and (reason := reasons.pop()):
+        raise ClippingsError(
+            f"Encoding fails on each of {len(articles)} articles in the same way ({reason}), so the articles are not "
+            "the cause. The index keeps what it has. Close other programs if memory is short, and try again."
+        )
+    return results
 
 
 def encode(articles: Sequence[Article], settings: Settings, encoder: Encoder) -> list[EncodedArticle]:
@@ -513,8 +538,16 @@ def _create_over(
         model or old.settings.get("model"),
         encoding or old.settings.get("encoding"),
         passage_tokens or old.settings.get("passage_tokens"),
-        exact,
+        exact or _was_exact(directory),
     )
+
+
+def _was_exact(directory: Path) -> bool:
+    """Whether an index of format 2 was built with ``--exact``."""
+    try:
+        return json.loads((directory / FOLDER / DESCRIPTION).read_text(encoding="utf-8")).get("exported") is False
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _check_corpus(indexed: Path, corpus: Path, directory: Path) -> None:

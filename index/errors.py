@@ -17,6 +17,16 @@ class ArticleError(ClippingsError):
     """One article file cannot be read. Other articles are not affected."""
 
 
+class LibraryError(ArticleError):
+    """A library fails on one article. The article may be fine, so what the index holds of it is kept."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"{name}: a library fails on this text ({reason}); try again, or remove what is unusual in it."
+        )
+        self.reason = reason
+
+
 class IndexStateError(ClippingsError):
     """The index is missing or damaged, or has another format or other settings."""
 
@@ -49,7 +59,7 @@ def one_line(text: str) -> str:
 
 @contextmanager
 def blamed_on(name: str) -> Iterator[None]:
-    """Turn an exception that a library raises on one article into an ArticleError, so that the others go on.
+    """Turn an exception that a library raises on one article into a LibraryError, so that the others go on.
 
     A panic in a Rust library raises a BaseException whose class cannot be imported.
     """
@@ -60,6 +70,4 @@ def blamed_on(name: str) -> Iterator[None]:
     except BaseException as error:
         first_line = str(error).strip().partition("\n")[0][:_MAX_REASON_CHARS]
         reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-        raise ArticleError(
-            f"{name}: a library fails on this text ({reason}); remove what is unusual in it and add it again."
-        ) from error
+        raise LibraryError(name, reason) from error
