@@ -205,15 +205,16 @@ def _follow_lexical(path: Path, store: Store) -> Lexical:
     if lexical.generation == store.generation:
         return lexical
     try:
-        from index.storage.locking import BuildLock  # late: rarely needed, and filelock may not be installed
+        from index.storage.locking import BuildLock  # late: rarely needed
 
         lock = BuildLock(path)
         if lock.try_acquire("catching up"):
             try:
-                catch_up(lexical, store)
+                if not store.replaced:  # otherwise the folder belongs to another index
+                    catch_up(lexical, store)
             finally:
                 lock.release()
-    except (ImportError, OSError):  # the directory cannot be written: make the lexical index in memory
+    except OSError:  # the directory cannot be written: make the lexical index in memory
         lexical = Lexical(None)
         catch_up(lexical, store)
     return lexical

@@ -227,6 +227,28 @@ def test_another_index_of_as_many_changes_is_another_generation(opened: Library,
     assert opened.follow().generation == other.generation == store.generation == 1
 
 
+def test_old_rows_are_not_written_into_the_lexical_folder_of_a_new_index(
+    opened: Library, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Store.vectors_after
+
+    def then_replaced(self: Store, passage: int) -> object:
+        monkeypatch.undo()
+        blocks = list(real(self, passage))
+        shutil.rmtree(store.directory)
+        other = new_store(store.directory.parent)
+        other.apply([encoded("new.txt", "Something unheard of.")])
+        catch_up(Lexical(store.directory / "lexical"), other)
+        other.apply([encoded("newer.txt", "Another thing unheard of.")])  # as many changes as in the old index
+        return blocks
+
+    store.apply([encoded("ferry.txt", FERRY + "More.\n", 2)])
+    monkeypatch.setattr(Store, "vectors_after", then_replaced)
+    for lexical in (opened.follow().lexical, Lexical(store.directory / "lexical")):
+        assert lexical.known("unheard")
+        assert not lexical.known("skua")
+
+
 def test_a_thread_never_reads_another_file_than_the_one_that_was_opened(store: Store) -> None:
     read: list[list[str]] = []
 
