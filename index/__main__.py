@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from index.errors import ClippingsError, ModelError, one_line
+from index.errors import ClippingsError, ModelError, one_line, what_to_install
 from index.library import default_path
 
 _SHOWN = 20
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f"error: this needs {error.name}. Run: pip install 'clippings[models]'", file=sys.stderr)
+        print(f"error: {what_to_install(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped. Finished articles are kept; run the same command again to continue.", file=sys.stderr)

@@ -7,6 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 _MAX_REASON_CHARS = 160
+_EXTRAS = {
+    **dict.fromkeys(("onnx", "sentence_transformers", "torch", "transformers"), "models"),
+    **dict.fromkeys(("scipy", "sklearn"), "evaluate"),
+}
+"""The extra of Clippings that brings a package. All others come without an extra."""
 
 
 class ClippingsError(Exception):
@@ -48,8 +53,19 @@ class ModelError(ClippingsError):
     """The embedding model cannot be loaded, or is not the one that the index was made with."""
 
 
+class DamagedEncoderError(ModelError):
+    """The folder of an encoder is missing or damaged, or holds another encoder. It can be made again."""
+
+
 class QuestionError(ClippingsError):
     """The question, or a restriction given with it, cannot be used."""
+
+
+def what_to_install(error: ModuleNotFoundError) -> str:
+    """The message for a package that is missing: which one, and how to install it."""
+    extra = _EXTRAS.get((error.name or "").partition(".")[0])
+    package = f"'clippings[{extra}]'" if extra else "clippings"
+    return f"this needs {error.name}. Run: pip install {package}"
 
 
 def one_line(text: str) -> str:
