@@ -14,7 +14,7 @@ import pytest
 from index import build, open_index
 from index.encoding import int8 as module
 from index.encoding.encoder import Encoder, TokenEncoder
-from index.encoding.int8 import SENTENCES, make_encoder
+from index.encoding.int8 import SENTENCES, even_out, make_encoder
 from index.encoding.loading import SHIPPED, open_encoder, provide_encoder
 from index.encoding.recipe import DESCRIPTION, FOLDER, NETWORK, TOKENIZER, read_recipe
 from index.encoding.sentence_transformer import Original, load_original
@@ -244,3 +244,21 @@ def test_an_index_may_be_built_with_the_model_itself(
     library.close()
     assert read_recipe(index / FOLDER) == recipe
     assert inside(index / FOLDER) == ["encoder.json"]
+
+
+@pytest.mark.usefixtures("small_model")  # it loads torch
+def test_an_attention_that_is_built_otherwise_is_left_as_it_is() -> None:
+    import torch
+    from transformers import DebertaV2Config, DebertaV2Model
+
+    torch.manual_seed(7)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    network = DebertaV2Model(DebertaV2Config(vocab_size=50, **sizes)).eval()
+    inputs = {"input_ids": torch.arange(20)[None]}
+    with torch.no_grad():
+        before = network(**inputs).last_hidden_state
+        weights = network.encoder.layer[0].intermediate.dense.weight.clone()
+        even_out(network, [inputs])
+        after = network(**inputs).last_hidden_state
+    np.testing.assert_allclose(after, before, atol=1e-5)
+    assert not torch.equal(network.encoder.layer[0].intermediate.dense.weight, weights)  # this is as in BERT
