@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from index.builder import Progress, encode_each
+from index.builder import Progress
 from index.errors import ArticleError, blamed_on
 from index.library import Library, open_index
+from index.preparing import encode_each
 from index.reading import files
 from index.reading.articles import read_article
 from index.reading.passages import split

@@ -179,7 +179,7 @@ def page(index: str) -> dict[str, float]:
 def adding(index: str) -> dict[str, list[float]]:
     """Milliseconds to add an article that a thread keeps searching for. Changes the index and its corpus folder."""
     from index import add, open_index
-    from index.builder import encode
+    from index.preparing import encode
     from index.reading.articles import parse_article
 
     library = open_index(index)

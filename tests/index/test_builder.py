@@ -28,11 +28,14 @@ from index.errors import ArticleError, ClippingsError, IndexBusyError, IndexStat
 from index.library import Library
 from index.reading import articles, files
 from index.reading.articles import parse_article
+from index.storage.database import FILE
 from index.storage.locking import BuildLock
+from index.storage.store import Store
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
 from tests.models import SmallModel
 from tests.running import ROOT, python, together
+from tests.stored import execute
 
 pytestmark = pytest.mark.usefixtures("encoder")
 
@@ -300,7 +303,7 @@ def test_a_build_over_an_exact_index_of_an_earlier_format_is_exact(
         raise ModelError("No model here.")
 
     make_old(index_path, exact)
-    monkeypatch.setattr("index.builder.provide_encoder", provide)
+    monkeypatch.setattr("index.creating.provide_encoder", provide)
     with pytest.raises(ModelError, match="No model here"):
         build(corpus, index_path)
     assert asked == [not exact]
@@ -313,6 +316,30 @@ def test_an_old_index_of_another_folder_is_not_built_over(index_path: Path, corp
         build(other, index_path)
     with pytest.raises(IndexStateError, match="has format 2"):
         open_index(index_path)
+
+
+def test_an_index_without_the_description_of_its_encoder_may_be_exact(corpus: Path, index_path: Path) -> None:
+    execute(index_path / FILE, "UPDATE meta SET value = ? WHERE key = 'model_hash'", json.dumps("0" * 64))
+    with pytest.raises(IndexStateError, match=r"is missing or damaged .* not known whether .* exact encoding"):
+        build(corpus, index_path, exact=True)
+
+
+def test_an_index_that_is_refused_is_closed(
+    corpus: Path, index_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Store] = []
+    real = Store.close
+
+    def close(self: Store) -> None:
+        closed.append(self)
+        real(self)
+
+    monkeypatch.setattr(Store, "close", close)
+    with pytest.raises(IndexStateError):
+        build(corpus, index_path, passage_tokens=64)
+    with pytest.raises(IndexStateError):
+        build(write(tmp_path / "other", ferry=FERRY), index_path)
+    assert len(closed) == 2
 
 
 def test_a_passage_budget_is_kept_with_the_index(corpus: Path, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from index import add, build, default_library, open_index, remove
-from index.builder import encode
 from index.errors import IndexStateError, ModelError
 from index.library import Library
+from index.preparing import encode
 from index.reading.articles import Article, read_article
 from index.reading.passages import split_sentences
 from index.storage.analysis import analyse
