@@ -131,7 +131,9 @@ def test_a_network_too_far_from_its_model_is_refused(
     assert_stored(index, in_torch(own))
     library = open_index(index)
     question = "Who is the mayor?"
-    np.testing.assert_allclose(library.encode_question(question), own.encode([question], question=True)[0], atol=1e-5)
+    np.testing.assert_allclose(
+        library.encoder.encode_question(question), own.encode([question], question=True)[0], atol=1e-5
+    )
     assert retrieve(question, library, k=1)[0].text == MAYOR
     library.close()
 

@@ -261,7 +261,7 @@ def test_a_damaged_shipped_encoder_says_to_install_again(
     loading.ENCODERS.opened.clear()
     library = open_index(index_path)
     with pytest.raises(ModelError, match=r"^The encoder in .*minilm is damaged \(.*\)\. Install Clippings again\.$"):
-        library.encode_question("Who is the mayor?")
+        library.encoder.encode_question("Who is the mayor?")
     library.close()
 
 

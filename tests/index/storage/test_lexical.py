@@ -367,9 +367,8 @@ from pathlib import Path
 from index.storage.analysis import analyse
 from index.storage.lexical import Lexical
 from index.storage.rows import Restriction
-lexical = Lexical(Path(sys.argv[1]))
 for word in sys.stdin:
-    lexical.reload()
+    lexical = Lexical(Path(sys.argv[1]))
     found = lexical.search_sentences(analyse(word), 9, Restriction())
     print(lexical.generation, sorted(found), flush=True)
 """
