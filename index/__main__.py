@@ -165,19 +165,18 @@ def _status(options: argparse.Namespace) -> int:
     from index.encoding.recipe import read_recipe
     from index.storage.store import Store
 
-    store = Store.open(Path(options.index))
-    articles, passages, sentences = store.counts()
-    settings = store.settings
-    print(f"{options.index}: {articles} articles, {passages} passages, {sentences} sentences")
-    print(f"corpus: {'none, this is an exported copy' if store.exported else store.corpus}")
-    print(f"model: {settings.model} ({settings.dimension} dimensions, {settings.model_hash[:12]})")
-    with contextlib.suppress(ModelError):  # the next question reports it, and makes the encoder again
-        print(f"encoder: {read_recipe(encoder_folder(store.directory, settings.model_hash))}")
-    print(f"passages: at most {settings.passage_tokens} tokens of {settings.encoding}")
-    if options.list:
-        for info in store.articles():
-            print(f"{info.date or '----------'}  {one_line(info.path)}  {one_line(info.title)}")
-    store.close()
+    with contextlib.closing(Store.open(Path(options.index))) as store:
+        articles, passages, sentences = store.counts()
+        settings = store.settings
+        print(f"{options.index}: {articles} articles, {passages} passages, {sentences} sentences")
+        print(f"corpus: {'none, this is an exported copy' if store.exported else store.corpus}")
+        print(f"model: {settings.model} ({settings.dimension} dimensions, {settings.model_hash[:12]})")
+        with contextlib.suppress(ModelError):  # the next question reports it, and makes the encoder again
+            print(f"encoder: {read_recipe(encoder_folder(store.directory, settings.model_hash))}")
+        print(f"passages: at most {settings.passage_tokens} tokens of {settings.encoding}")
+        if options.list:
+            for info in store.articles():
+                print(f"{info.date or '----------'}  {one_line(info.path)}  {one_line(info.title)}")
     return 0
 
 

@@ -93,6 +93,12 @@ def test_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "has no questions in SQuAD form" in capsys.readouterr().err
 
 
+def test_fit_fails_at_once_if_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "none" / "numbers.json"
+    assert main(["fit", "--dev", "none.json", "--out", str(out)]) == 1
+    assert capsys.readouterr().err == f"error: {out} cannot be written: No such file or directory.\n"
+
+
 @pytest.mark.parametrize(
     ("module", "package"),
     [("faiss", "clippings"), ("torch.nn", "'clippings[models]'"), ("scipy", "'clippings[evaluate]'")],
