@@ -456,7 +456,7 @@ def test_another_article_is_never_overwritten(corpus: Path, index_path: Path, tm
     report = add([other / "ferry.txt", out / "bridge.txt"], index_path)  # a refusal costs no other file its place
     assert counts(report) == (1, 0, 0, 0, 1)
     assert (corpus / "ferry.txt").is_file()
-    (corpus / "story.txt").mkdir()  # a folder of the name is no article in the way
+    (corpus / "story.txt").mkdir()  # a folder with that name is not an article in the way
     assert add(write(tmp_path / "out", story=STORM) / "story.txt", index_path).paths == ["story-2.txt"]
 
 

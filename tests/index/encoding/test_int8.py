@@ -95,7 +95,7 @@ def test_sentences_of_news_keep_their_vectors(encoder: TokenEncoder, original: O
     texts = [p for name in scan(ROOT / "corpus")[::8] for p in passages((ROOT / "corpus" / name).read_text("utf-8"))]
     real = sentences_of(texts)
     assert len(real) > 80
-    assert len({" ".join(text.split()) for text in real} - compared) > 60  # not only those of the export's own test
+    assert len({" ".join(text.split()) for text in real} - compared) > 60  # not only those that make_encoder compares
 
     cosines = (sentence_vectors(encoder, texts) * sentence_vectors(in_torch(original), texts)).sum(axis=1)
     assert cosines.mean() >= 0.98

@@ -78,13 +78,13 @@ def test_an_index_of_the_default_model_holds_no_encoder_and_loads_no_model(
     library.close()
 
 
-def test_a_model_of_any_name_is_exported_once_and_again_if_what_was_kept_is_damaged(
+def test_the_encoder_of_a_model_of_any_name_is_made_once_and_again_if_what_was_kept_is_damaged(
     tmp_path: Path, own_cache: Path, small_model: SmallModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exported: list[str] = []
+    made: list[str] = []
 
     def noting(original: Original, folder: Path) -> Recipe:
-        exported.append(original.name)
+        made.append(original.name)
         return make_encoder(original, folder)
 
     monkeypatch.setattr(module, "make_encoder", noting)
@@ -100,12 +100,12 @@ def test_a_model_of_any_name_is_exported_once_and_again_if_what_was_kept_is_dama
         real = os.access
         patch.setattr(os, "access", lambda path, mode: Path(path) != own_cache and real(path, mode))
         assert provide_encoder(name, indexes[1])[1] == first
-    assert exported == [name]
+    assert made == [name]
 
     network = (kept / NETWORK).read_bytes()
     (kept / NETWORK).write_bytes(network[: len(network) // 2])
     folder, again = provide_encoder(name, indexes[2])
-    assert exported == [name] * 2
+    assert made == [name] * 2
     assert again.identity == first.identity
     load_encoder(folder, again.identity)
     assert list(own_cache.iterdir()) == [kept]  # nothing half made is left
