@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from index.errors import ClippingsError, ModelError, one_line
+from index.errors import ClippingsError, ModelError, one_line, what_to_install
 from index.library import default_path
 
 _SHOWN = 20
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f"error: this needs {error.name}. Run: pip install 'clippings[models]'", file=sys.stderr)
+        print(f"error: {what_to_install(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped. Finished articles are kept; run the same command again to continue.", file=sys.stderr)
@@ -165,19 +165,18 @@ def _status(options: argparse.Namespace) -> int:
     from index.encoding.recipe import read_recipe
     from index.storage.store import Store
 
-    store = Store.open(Path(options.index))
-    articles, passages, sentences = store.counts()
-    settings = store.settings
-    print(f"{options.index}: {articles} articles, {passages} passages, {sentences} sentences")
-    print(f"corpus: {'none, this is an exported copy' if store.exported else store.corpus}")
-    print(f"model: {settings.model} ({settings.dimension} dimensions, {settings.model_hash[:12]})")
-    with contextlib.suppress(ModelError):  # the next question reports it, and makes the encoder again
-        print(f"encoder: {read_recipe(encoder_folder(store.directory, settings.model_hash))}")
-    print(f"passages: at most {settings.passage_tokens} tokens of {settings.encoding}")
-    if options.list:
-        for info in store.articles():
-            print(f"{info.date or '----------'}  {one_line(info.path)}  {one_line(info.title)}")
-    store.close()
+    with contextlib.closing(Store.open(Path(options.index))) as store:
+        articles, passages, sentences = store.counts()
+        settings = store.settings
+        print(f"{options.index}: {articles} articles, {passages} passages, {sentences} sentences")
+        print(f"corpus: {'none, this is an exported copy' if store.exported else store.corpus}")
+        print(f"model: {settings.model} ({settings.dimension} dimensions, {settings.model_hash[:12]})")
+        with contextlib.suppress(ModelError):  # the next question reports it, and makes the encoder again
+            print(f"encoder: {read_recipe(encoder_folder(store.directory, settings.model_hash))}")
+        print(f"passages: at most {settings.passage_tokens} tokens of {settings.encoding}")
+        if options.list:
+            for info in store.articles():
+                print(f"{info.date or '----------'}  {one_line(info.path)}  {one_line(info.title)}")
     return 0
 
 

@@ -7,30 +7,24 @@ leaves only whole articles in the index, and the next build continues from there
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
+from index.creating import Plan, open_or_create
 from index.encoding.encoder import Encoder
-from index.encoding.loading import encoder_folder, index_encoder, provide_encoder
-from index.encoding.recipe import DEFAULT_MODEL, FOLDER, read_recipe
-from index.encoding.windows import PassageText
-from index.errors import ArticleError, ClippingsError, IndexStateError, ModelError, OldIndexError, blamed_on
+from index.encoding.loading import encoder_folder, index_encoder
+from index.encoding.recipe import read_recipe
+from index.errors import ArticleError, ClippingsError, LibraryError, ModelError
+from index.preparing import encode_each
 from index.reading import files
 from index.reading.articles import UNDATED, Article, parse_article, read_article
-from index.reading.passages import PASSAGE_TOKENS, split
-from index.reading.tokens import load_encoding
-from index.storage.database import FILE
 from index.storage.lexical import Lexical, catch_up
 from index.storage.locking import WAIT_SECONDS, BuildLock
-from index.storage.rows import EncodedArticle, Settings
+from index.storage.rows import EncodedArticle
 from index.storage.store import Store
 
-MIN_PASSAGE_TOKENS = 16
 _BATCH_CHARS = 400_000
 """Characters of text in one transaction: a few seconds of work, and enough to fill the model's batches."""
 
@@ -50,6 +44,8 @@ class BuildReport:
     unchanged: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """Path and reason of each file that could not be indexed or removed."""
+    failed: list[str] = field(default_factory=list)
+    """The skipped files that a library failed on. What the index held of them is kept; a later build may succeed."""
     warnings: list[tuple[str, str]] = field(default_factory=list)
     """Path and warning of each indexed file with something that could not be read, such as its date."""
     paths: list[str] = field(default_factory=list)
@@ -97,16 +93,15 @@ def build(
     Raises:
         IndexStateError: the index was made with other settings or from another folder.
         IndexBusyError: another process is writing.
-        ClippingsError: the folder does not exist, or the model cannot be loaded.
+        ClippingsError: the folder does not exist, the model cannot be loaded, or a library fails on every article.
     """
     corpus, directory = Path(corpus), Path(index)
     if not corpus.is_dir():
         raise ClippingsError(f"There is no folder {corpus}. Name the folder that holds your articles.")
     if directory.resolve() == corpus.resolve():
         raise ClippingsError(f"{corpus} cannot be both the folder of articles and the index; choose another --index.")
-    with _locked(
-        directory, wait, lambda: _open_or_create(directory, corpus, model, encoding, passage_tokens, exact)
-    ) as store:
+    plan = Plan(directory, corpus, model, encoding, passage_tokens, exact)
+    with _locked(directory, wait, lambda: open_or_create(plan)) as store:
         new = not store.generation
         report = _Build(store, progress).folder(corpus)
         if new:
@@ -131,8 +126,8 @@ def index_articles(
         corpus: the folder to record as their corpus folder.
         index, exact, progress, wait: as for ``build``.
     """
-    directory = Path(index)
-    with _locked(directory, wait, lambda: _open_or_create(directory, Path(corpus), None, None, None, exact)) as store:
+    plan = Plan(Path(index), Path(corpus), exact=exact)
+    with _locked(plan.directory, wait, lambda: open_or_create(plan)) as store:
         return _Build(store, progress).run(articles)
 
 
@@ -319,7 +314,7 @@ class _Build:
         try:
             article = read_article(self._corpus / item, item) if isinstance(item, str) else item
         except ArticleError as error:
-            self._skip(name, str(error))
+            self._skip(name, error)
             return None
         if name in self._known and self._known[name][1] == article.hash:
             self._report.unchanged += 1
@@ -328,7 +323,8 @@ class _Build:
         same = [path for path in self._store.same_text(article) if path != name and self._still_has(path, article)]
         same += [batch_texts[article.text]] if article.text in batch_texts else []
         if same:
-            self._skip(name, f"{name}: the same text as {same[0]}, which is in the index; delete one of the two.")
+            why = f"{name}: the same text as {same[0]}, which is in the index; delete one of the two."
+            self._skip(name, ArticleError(why))
             return None
         return article
 
@@ -339,10 +335,12 @@ class _Build:
         except ArticleError:
             return False
 
-    def _skip(self, name: str, why: str) -> None:
-        """Report a file as skipped. Its old version is removed from the index, because the file has changed."""
-        self._report.skipped.append((name, why))
-        if name in self._known:
+    def _skip(self, name: str, error: ArticleError) -> None:
+        """Report a file as skipped. Its old version is removed from the index, unless it is a library that fails."""
+        self._report.skipped.append((name, str(error)))
+        if isinstance(error, LibraryError):
+            self._report.failed.append(name)
+        elif name in self._known:
             self._store.apply([], [self._known.pop(name)[0]])
             self._report.removed += 1
 
@@ -354,7 +352,7 @@ class _Build:
         encoded: list[EncodedArticle] = []
         for article, result in zip(batch, encode_each(batch, self._store.settings, self._encoder), strict=True):
             if isinstance(result, ArticleError):
-                self._skip(article.path, str(result))
+                self._skip(article.path, result)
                 self._report_progress(article.path)
             else:
                 encoded.append(result)
@@ -382,161 +380,3 @@ class _Build:
 
 def _name(item: str | Article) -> str:
     return item if isinstance(item, str) else item.path
-
-
-def encode_each(
-    articles: Sequence[Article], settings: Settings, encoder: Encoder
-) -> list[EncodedArticle | ArticleError]:
-    """Each article encoded, or the error. All together; one by one only if a library fails on the batch."""
-    if not articles:
-        return []
-    try:
-        with blamed_on(articles[0].path):
-            return [*encode(articles, settings, encoder)]
-    except ArticleError as error:
-        if len(articles) == 1:
-            return [error]
-    return [result for article in articles for result in encode_each([article], settings, encoder)]
-
-
-def encode(articles: Sequence[Article], settings: Settings, encoder: Encoder) -> list[EncodedArticle]:
-    """Split articles and encode their passages. All together, so that the model's batches are full."""
-    counter = load_encoding(settings.encoding)
-    if counter.fingerprint != settings.encoding_hash:
-        raise IndexStateError(
-            f"The token vocabulary {settings.encoding!r} is not the one that this index was made with, so passages "
-            "would be split differently. Build a new index in another directory."
-        )
-    split_articles = [split(article, counter, settings.passage_tokens) for article in articles]
-    texts = [
-        PassageText(article.text[p.start : p.end], tuple((s.start - p.start, s.end - p.start) for s in p.sentences))
-        for article, passages in zip(articles, split_articles, strict=True)
-        for p in passages
-    ]
-    vectors = iter(encoder.encode_passages(texts))
-    encoded = []
-    for article, passages in zip(articles, split_articles, strict=True):
-        article_vectors = [next(vectors) for _ in passages]
-        encoded.append(
-            EncodedArticle(
-                article,
-                passages,
-                np.stack([v.passage for v in article_vectors]),
-                np.concatenate([v.sentences for v in article_vectors]),
-            )
-        )
-    return encoded
-
-
-def create(
-    directory: Path,
-    corpus: Path,
-    model: str | None = None,
-    encoding: str | None = None,
-    passage_tokens: int | None = None,
-    exact: bool = False,
-) -> Store:
-    """An empty index for a folder of articles. Settings that are not given take their defaults."""
-    if passage_tokens is not None and passage_tokens < MIN_PASSAGE_TOKENS:
-        raise ClippingsError(f"A passage of {passage_tokens} tokens is too short; give at least {MIN_PASSAGE_TOKENS}.")
-    counter = load_encoding(encoding or "clippings")
-    directory.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(directory / FOLDER, ignore_errors=True)  # of an earlier index
-    _, recipe = provide_encoder(model or DEFAULT_MODEL, directory, int8=not exact)
-    settings = Settings(
-        model=recipe.model,
-        model_hash=recipe.identity,
-        dimension=recipe.dimension,
-        encoding=counter.name,
-        encoding_hash=counter.fingerprint,
-        passage_tokens=passage_tokens or PASSAGE_TOKENS,
-        corpus=_relative(corpus, directory),
-    )
-    # A lexical index left by an earlier store would look current once this store reaches the same generation.
-    shutil.rmtree(directory / "lexical", ignore_errors=True)
-    return Store.create(directory, settings)
-
-
-def _open_or_create(
-    directory: Path,
-    corpus: Path,
-    model: str | None,
-    encoding: str | None,
-    passage_tokens: int | None,
-    exact: bool,
-) -> Store:
-    """The store of an index directory, made if it is missing. Settings that are given must match the stored ones."""
-    if model and Path(model).is_dir():
-        model = str(Path(model).resolve())
-    if not (directory / FILE).is_file():
-        return create(directory, corpus, model, encoding, passage_tokens, exact)
-    try:
-        store = Store.open(directory)
-    except OldIndexError as old:
-        return _create_over(old, directory, corpus, model, encoding, passage_tokens, exact)
-    given = {"model": model, "encoding": encoding, "passage_tokens": passage_tokens}
-    for name, value in given.items():
-        stored = getattr(store.settings, name)
-        if value is not None and value != stored:
-            raise IndexStateError(
-                f"The index at {directory} was made with {name.replace('_', ' ')} {stored!r}, not "
-                f"{value!r}. Leave that option out, or build a second index: --index NEW_FOLDER"
-            )
-    if exact and not _is_exact(store):
-        raise IndexStateError(
-            f"The index at {directory} was made with the int8 encoder. For exact encoding, build a second index: "
-            "--index NEW_FOLDER"
-        )
-    if store.known():
-        _check_corpus(store.corpus, corpus, directory)
-    if store.corpus != corpus.resolve():
-        store.move_corpus(_relative(corpus, directory))
-    return store
-
-
-def _create_over(
-    old: OldIndexError,
-    directory: Path,
-    corpus: Path,
-    model: str | None,
-    encoding: str | None,
-    passage_tokens: int | None,
-    exact: bool,
-) -> Store:
-    """A new store in the place of one of an earlier format, with its settings where none are asked for."""
-    if not old.settings.get("corpus"):
-        raise old  # an exported copy: its articles are elsewhere
-    _check_corpus((directory.absolute() / old.settings["corpus"]).resolve(), corpus, directory)
-    return create(
-        directory,
-        corpus,
-        model or old.settings.get("model"),
-        encoding or old.settings.get("encoding"),
-        passage_tokens or old.settings.get("passage_tokens"),
-        exact,
-    )
-
-
-def _check_corpus(indexed: Path, corpus: Path, directory: Path) -> None:
-    """Raise IndexStateError if an index is of another folder, which is still there."""
-    if indexed != corpus.resolve() and indexed.is_dir():
-        raise IndexStateError(
-            f"The index at {directory} holds the articles of {indexed}. To index {corpus}, build a second "
-            "index: --index NEW_FOLDER"
-        )
-
-
-def _is_exact(store: Store) -> bool:
-    """Whether an index is known to encode with sentence-transformers itself."""
-    try:
-        return not read_recipe(encoder_folder(store.directory, store.settings.model_hash)).int8
-    except ModelError:
-        return False
-
-
-def _relative(corpus: Path, directory: Path) -> str:
-    """The corpus folder relative to the index, so that the two can be moved together."""
-    try:
-        return Path(os.path.relpath(corpus.resolve(), directory.resolve())).as_posix()
-    except ValueError:  # another drive
-        return str(corpus.resolve())

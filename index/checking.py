@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from index.builder import Progress, encode_each
+from index.builder import Progress
 from index.errors import ArticleError, blamed_on
 from index.library import Library, open_index
+from index.preparing import encode_each
 from index.reading import files
-from index.reading.articles import read_article
-from index.reading.passages import split
+from index.reading.articles import Article, read_article
+from index.reading.passages import Passage, split
 from index.reading.tokens import load_encoding
 from index.storage.analysis import analyse
-from index.storage.rows import Restriction
+from index.storage.rows import EncodedArticle, Restriction, Settings
 
-LEAST_COSINE = 0.95
-"""Two encodings of one text differ a little, by float16 rounding and by the other texts in the batch. The lowest
-cosine that counts as equal."""
+LEAST_COSINE, LEAST_COSINE_EXACT = 0.999, 0.95
+"""The lowest cosine of two encodings of one text that counts as equal. The int8 network encodes each text by itself,
+so only float16 rounding differs. With exact encoding, the other texts in the batch matter too."""
 
 _BATCH = 64
 
@@ -86,8 +87,8 @@ def _folder(library: Library) -> Iterator[str]:
 def _articles(library: Library, result: Verification, vectors: bool, progress: Progress | None) -> None:
     """Compare every stored article with its file, its sentences and its vectors."""
     store = library.store
-    counter = load_encoding(store.settings.encoding)
     infos = store.articles()
+    least = LEAST_COSINE if not vectors or library.encoder.recipe.int8 else LEAST_COSINE_EXACT
     present = set() if store.exported or not library.corpus.is_dir() else set(files.scan(library.corpus))
     for at in range(0, len(infos), _BATCH):
         articles = [article for info in infos[at : at + _BATCH] if (article := store.article(info.id))]
@@ -99,14 +100,13 @@ def _articles(library: Library, result: Verification, vectors: bool, progress: P
                     result.problems.append(f"{name} has changed since it was indexed. Build again.")
             except ArticleError as error:
                 result.problems.append(str(error))
+            passages = None
             try:
                 if isinstance(encoded_article, ArticleError):
                     raise encoded_article
-                with blamed_on(name):
-                    passages = split(article, counter, store.settings.passage_tokens)
+                passages = encoded_article.passages if encoded_article else _split(article, store.settings)
             except ArticleError as error:
                 result.problems.append(str(error))
-                passages, encoded_article = None, None
             passage_ids = store.passages_of(article.id or 0)
             rows, sentence_vectors = store.sentences_of(passage_ids)
             stored_rows = store.passage_rows(passage_ids)
@@ -117,18 +117,23 @@ def _articles(library: Library, result: Verification, vectors: bool, progress: P
                 or stored_sentences != [(s.start, s.end) for p in passages for s in p.sentences]
             ):
                 result.problems.append(f"{name}: splitting it again gives other sentences. Build a new index.")
-            elif encoded_article is not None:
+            elif isinstance(encoded_article, EncodedArticle):
                 pairs = [(np.stack([stored_rows[id_].vector for id_ in passage_ids]), encoded_article.passage_vectors)]
                 pairs.append((sentence_vectors, encoded_article.sentence_vectors))
                 lowest = float(np.concatenate([_cosines(a, b) for a, b in pairs]).min())
                 result.least_cosine = float(np.minimum(result.least_cosine, lowest))
-                if not lowest >= LEAST_COSINE:  # NaN counts as wrong
+                if not lowest >= least:  # NaN counts as wrong
                     result.problems.append(f"{name}: encoding it again gives other vectors. Build a new index.")
             result.articles += 1
             result.passages += len(passage_ids)
             result.sentences += len(rows)
             if progress:
                 progress(result.articles, len(infos), name)
+
+
+def _split(article: Article, settings: Settings) -> Sequence[Passage]:
+    with blamed_on(article.path):
+        return split(article, load_encoding(settings.encoding), settings.passage_tokens)
 
 
 def _derived(library: Library, result: Verification) -> Iterator[str]:

@@ -7,6 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 _MAX_REASON_CHARS = 160
+_EXTRAS = {
+    **dict.fromkeys(("onnx", "sentence_transformers", "torch", "transformers"), "models"),
+    **dict.fromkeys(("scipy", "sklearn"), "evaluate"),
+}
+"""The extra of Clippings that brings a package. All others come without an extra."""
 
 
 class ClippingsError(Exception):
@@ -15,6 +20,16 @@ class ClippingsError(Exception):
 
 class ArticleError(ClippingsError):
     """One article file cannot be read. Other articles are not affected."""
+
+
+class LibraryError(ArticleError):
+    """A library fails on one article. The article may be fine, so what the index holds of it is kept."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"{name}: a library fails on this text ({reason}); try again, or remove what is unusual in it."
+        )
+        self.reason = reason
 
 
 class IndexStateError(ClippingsError):
@@ -38,8 +53,19 @@ class ModelError(ClippingsError):
     """The embedding model cannot be loaded, or is not the one that the index was made with."""
 
 
+class DamagedEncoderError(ModelError):
+    """The folder of an encoder is missing or damaged, or holds another encoder. It can be made again."""
+
+
 class QuestionError(ClippingsError):
     """The question, or a restriction given with it, cannot be used."""
+
+
+def what_to_install(error: ModuleNotFoundError) -> str:
+    """The message for a package that is missing: which one, and how to install it."""
+    extra = _EXTRAS.get((error.name or "").partition(".")[0])
+    package = f"'clippings[{extra}]'" if extra else "clippings"
+    return f"this needs {error.name}. Run: pip install {package}"
 
 
 def one_line(text: str) -> str:
@@ -49,7 +75,7 @@ def one_line(text: str) -> str:
 
 @contextmanager
 def blamed_on(name: str) -> Iterator[None]:
-    """Turn an exception that a library raises on one article into an ArticleError, so that the others go on.
+    """Turn an exception that a library raises on one article into a LibraryError, so that the others go on.
 
     A panic in a Rust library raises a BaseException whose class cannot be imported.
     """
@@ -60,6 +86,4 @@ def blamed_on(name: str) -> Iterator[None]:
     except BaseException as error:
         first_line = str(error).strip().partition("\n")[0][:_MAX_REASON_CHARS]
         reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-        raise ArticleError(
-            f"{name}: a library fails on this text ({reason}); remove what is unusual in it and add it again."
-        ) from error
+        raise LibraryError(name, reason) from error

@@ -35,27 +35,28 @@ def export_index(index: str | os.PathLike[str], target: str | os.PathLike[str]) 
     target = Path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ClippingsError(f"{target} exists already; name a new folder for the copy.")
-    source = Store.open(Path(index))
-    settings = source.settings
-    recipe = index_encoder(source.directory, settings.model, settings.model_hash).recipe  # made again if it is missing
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
-            new = Path(scratch, target.name)
-            new.mkdir()
-            _copy_store(source, new / FILE)
-            if encoder_folder(source.directory, recipe.identity) != SHIPPED:
-                _copy_encoder(source.directory / FOLDER, new / FOLDER, recipe)
-            copy = Store.open(new)
-            catch_up(Lexical(new / "lexical"), copy)  # made anew, so that it agrees with the copied store
-            copy.close()
-            new.replace(target)
-    except (OSError, sqlite3.Error) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise ClippingsError(f"The copy cannot be written to {target} ({why}).") from error
-    finally:
-        source.close()
+    with closing(Store.open(Path(index))) as source:
+        settings = source.settings
+        recipe = index_encoder(source.directory, settings.model, settings.model_hash).recipe  # made again if missing
+        try:
+            _copy(source, target, recipe)
+        except (OSError, sqlite3.Error) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise ClippingsError(f"The copy cannot be written to {target} ({why}).") from error
     return recipe
+
+
+def _copy(source: Store, target: Path, recipe: Recipe) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+        new = Path(scratch, target.name)
+        new.mkdir()
+        _copy_store(source, new / FILE)
+        if encoder_folder(source.directory, recipe.identity) != SHIPPED:
+            _copy_encoder(source.directory / FOLDER, new / FOLDER, recipe)
+        with closing(Store.open(new)) as copy:
+            catch_up(Lexical(new / "lexical"), copy)  # made anew, so that it agrees with the copied store
+        new.replace(target)
 
 
 def _copy_encoder(source: Path, target: Path, recipe: Recipe) -> None:

@@ -133,7 +133,7 @@ class Library:
 
     @property
     def store(self) -> Store:
-        """The store, always current."""
+        """The store, as of the last ``follow()``. It reads what is committed now."""
         return self._latest.store
 
     @property
@@ -151,16 +151,8 @@ class Library:
         """The encoder that the index was made with; see ``Snapshot``."""
         return self._latest.encoder
 
-    def encode_question(self, question: str) -> Vectors:
-        """The question's vector, shape (dimension,)."""
-        return self._latest.encode_question(question)
-
-    def search_dense(self, vector: Vectors, k: int, restriction: Restriction) -> dict[int, float]:
-        """The ``k`` nearest passages and their cosines, within the restriction."""
-        return self._latest.search_dense(vector, k, restriction)
-
     def close(self) -> None:
-        """Close the files. Later questions fail."""
+        """Close the files. Later questions raise IndexStateError."""
         self._latest.store.close()
 
 
@@ -205,15 +197,16 @@ def _follow_lexical(path: Path, store: Store) -> Lexical:
     if lexical.generation == store.generation:
         return lexical
     try:
-        from index.storage.locking import BuildLock  # late: rarely needed, and filelock may not be installed
+        from index.storage.locking import BuildLock  # late: rarely needed
 
         lock = BuildLock(path)
         if lock.try_acquire("catching up"):
             try:
-                catch_up(lexical, store)
+                if not store.replaced:  # otherwise the folder belongs to another index
+                    catch_up(lexical, store)
             finally:
                 lock.release()
-    except (ImportError, OSError):  # the directory cannot be written: make the lexical index in memory
+    except OSError:  # the directory cannot be written: make the lexical index in memory
         lexical = Lexical(None)
         catch_up(lexical, store)
     return lexical

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 2.0
-"""Seconds before the next try after a missing folder or an error."""
+RETRY_SECONDS, FAILED_SECONDS = 2.0, 60.0
+"""Seconds before the next try: after a missing folder or an error, and if a library failed on some articles."""
 
 LOOK_MS, DEBOUNCE_MS = 500, 800
 """Milliseconds: how often to check whether to stop, and how long to collect changes before a build."""
@@ -52,7 +54,7 @@ def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
     last_error = ""
     while not stop.is_set():
         try:
-            folder, behind = corpus.stat().st_ino, True
+            folder, next_try = corpus.stat().st_ino, 0.0
             for changes in watch(
                 corpus.resolve(),
                 watch_filter=is_relevant,
@@ -62,8 +64,8 @@ def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
                 yield_on_timeout=True,
             ):
                 # The first round builds too. The watch has begun by then, so no change is missed.
-                if changes or behind:
-                    behind = not catch_up(corpus, index, stop, left_out)
+                if changes or time.monotonic() >= next_try:
+                    next_try = time.monotonic() + catch_up(corpus, index, stop, left_out)
                 last_error = ""
                 if corpus.stat().st_ino != folder:
                     break  # another folder with the same name needs a new watch
@@ -75,8 +77,8 @@ def follow(corpus: Path, index: Path, stop: threading.Event) -> None:
             stop.wait(RETRY_SECONDS)
 
 
-def catch_up(corpus: Path, index: Path, stop: threading.Event, left_out: set[str]) -> bool:
-    """Build once. Returns whether it succeeded; after a failure, waits before the next try.
+def catch_up(corpus: Path, index: Path, stop: threading.Event, left_out: set[str]) -> float:
+    """Build once. Returns the seconds until it should be tried again even without a change: never, after a success.
 
     Args:
         left_out: reasons for skipped files that have been logged already. Updated by this call.
@@ -89,7 +91,7 @@ def catch_up(corpus: Path, index: Path, stop: threading.Event, left_out: set[str
     try:
         report = build(corpus, index, progress=go_on)
     except _StoppedError:
-        return False
+        pass
     except (ClippingsError, OSError) as error:
         log.warning("The corpus folder changed, but: %s", error)
     except BaseException:  # of any kind: a watcher that dies unnoticed is worse than one that tries again
@@ -103,9 +105,8 @@ def catch_up(corpus: Path, index: Path, stop: threading.Event, left_out: set[str
         left_out.update(reasons)
         if report.added or report.changed or report.removed:
             log.info("Followed %s: %s", corpus, report)
-        return True
-    stop.wait(RETRY_SECONDS)
-    return False
+        return FAILED_SECONDS if report.failed else math.inf
+    return RETRY_SECONDS
 
 
 def may_matter(corpus: Path, index: Path, path: Path) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from index.errors import ClippingsError, one_line
+from index.errors import ClippingsError, one_line, what_to_install
 from qa.measuring.commands import evaluate_command, fit_command
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(words if command is _ask else words[1:])
     except ModuleNotFoundError as error:
-        extra = "build" if command is _ask else "evaluate"
-        print(f"error: this needs {error.name}. Run: pip install 'clippings[{extra}]'", file=sys.stderr)
+        print(f"error: {what_to_install(error)}", file=sys.stderr)
         return 1
     except ClippingsError as error:
         print(f"error: {error}", file=sys.stderr)

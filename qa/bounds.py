@@ -130,9 +130,10 @@ def _in_pairs(text: str, sentence: Span, span: Span, given: Span) -> Span:
     """The span with quotation marks and brackets in pairs only.
 
     If the missing half is directly beside the span, it is added. Otherwise the span is cut at the single half, and the
-    longer side is kept. A pair directly around the span is added if ``given`` included one of its halves.
+    side with more of ``given`` is kept. With several single halves, cutting could lose the answer, so the span stays as
+    it is. A pair directly around the span is added if ``given`` included one of its halves.
     """
-    start, end = span
+    (start, end), cut = span, False
     for opening, closing in _PAIRS:
         lone = _lone(text, start, end, opening, closing)
         before = start > sentence[0] and text[start - 1] == opening
@@ -145,8 +146,12 @@ def _in_pairs(text: str, sentence: Span, span: Span, given: Span) -> Span:
         while lone and text[lone[0]] == closing and start > sentence[0] and text[start - 1] == opening:
             lone.pop(0)
             start -= 1
+        if len(lone) + cut > 1:
+            return span
         if lone:
-            start, end = max((start, lone[0]), (lone[0] + 1, end), key=lambda side: side[1] - side[0])
+            cut = True
+            sides = (start, lone[0]), (lone[0] + 1, end)
+            start, end = max(sides, key=lambda side: min(side[1], given[1]) - max(side[0], given[0]))
             start, end = end - len(text[start:end].lstrip(_EDGES)), start + len(text[start:end].rstrip(_EDGES))
     return start, end
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.encoding.loading import SHIPPED
-from index.encoding.recipe import TOKENIZER, read_recipe, sha256
+from index.encoding.loading import SHIPPED, shipped_recipe
+from index.encoding.recipe import TOKENIZER, sha256
 from index.encoding.runtime import Networks, open_side_by_side, read_tokenizer
 from index.encoding.windows import PassageText, cut, sentence_tokens
 from index.errors import ModelError
@@ -161,7 +161,7 @@ def load_reader() -> Reader:
 @lru_cache(maxsize=1)
 def _open() -> Reader:
     network, tokenizer = Path(__file__).with_name(NETWORK), SHIPPED / TOKENIZER
-    for path, expected in ((network, SHA256), (tokenizer, read_recipe(SHIPPED).hashes[TOKENIZER])):
+    for path, expected in ((network, SHA256), (tokenizer, shipped_recipe().hashes[TOKENIZER])):
         if sha256(path) != expected:
             raise ModelError(f"{path} is missing or damaged; install Clippings again.")
     return Reader(read_tokenizer(tokenizer), open_side_by_side(network))

@@ -50,7 +50,7 @@ def make_model(
     """Make a model of two layers, 64 dimensions and 64 tokens, and return its folder.
 
     Args:
-        folder: for it and what it is made of.
+        folder: for it and what it is made from.
         pooling: how token vectors become a text's.
         prompts: before questions and documents.
         seed: of its weights.

@@ -9,6 +9,7 @@ import subprocess
 import tomllib
 from fnmatch import fnmatch
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ PACKAGES = ("index", "qa", "ui")
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 FORBIDDEN = {"index": {"qa", "ui"}, "qa": {"ui"}, "ui": set[str]()}
 """Imports flow ui → qa → index, never back."""
+ROOMS: dict[str, set[str]] = {"reading": set(), "encoding": set(), "storage": {"reading"}}
+"""The rooms of the index, and which others each may import. The modules beside the rooms may import all of them."""
 ONLY_THERE = {
     "faiss": ["index/storage/dense.py"],
     "gradio": ["ui/*.py"],
@@ -31,7 +34,7 @@ ONLY_THERE = {
     "transformers": ["index/encoding/sentence_transformer.py"],
 }
 FOR_MODELS = {"huggingface_hub", "onnx", "sentence_transformers", "torch", "transformers"}
-"""What loads and exports a model."""
+"""What loads a model and makes an int8 network."""
 FOR_BUILDING = FOR_MODELS | {"charset_normalizer", "filelock", "sentencex", "tiktoken", "tqdm"}
 FOR_MEASURING = {"scipy", "sklearn"}
 HEAVY = FOR_BUILDING | FOR_MEASURING | {"faiss", "gradio", "onnxruntime", "tantivy", "tokenizers"}
@@ -78,6 +81,40 @@ def files_of_the_house() -> list[Path]:
 def test_imports_flow_from_ui_to_qa_to_index(path: Path) -> None:
     assert not tops(path) & FORBIDDEN[house_path(path).partition("/")[0]]
     assert not tops(path) & {"tests", "bench"}
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of ``index`` that a file of it imports, at its head or later."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & IN_INDEX.keys() or {node.module or ""}
+    return found & IN_INDEX.keys()
+
+
+IN_INDEX = {
+    house_path(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
+    for path in MODULES
+    if house_path(path).startswith("index/")
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_of_the_index_imports_only_what_is_below_it(room: str) -> None:
+    allowed = ("index.errors", f"index.{room}.", *(f"index.{below}." for below in ROOMS[room]))
+    inside = {name: path for name, path in IN_INDEX.items() if name.startswith(f"index.{room}.")}
+    assert inside
+    wrong = {
+        name: [other for other in imported(path) if not other.startswith(allowed)] for name, path in inside.items()
+    }
+    assert {name: others for name, others in wrong.items() if others} == {}
+
+
+def test_the_modules_of_the_index_import_each_other_in_no_circle() -> None:
+    TopologicalSorter({name: imported(path) - {name} for name, path in IN_INDEX.items() if name != "index"}).prepare()
 
 
 @pytest.mark.parametrize("library", ONLY_THERE)

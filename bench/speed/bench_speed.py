@@ -2,8 +2,8 @@
 
     python bench/speed/bench_speed.py [FOLDER] [--questions FILE …] [--quality FILE …] [--json OUT.json] [--plot FILE]
 
-The floors are what any program with the same model has to spend: onnxruntime alone with the exported
-network, and sentence-transformers with a flat FAISS index. Each task runs in its own process
+The floors are what any program with the same model has to spend: onnxruntime alone with the same
+int8 network, and sentence-transformers with a flat FAISS index. Each task runs in its own process
 (speed_tasks.py), in rounds, A B C A B C …; a ratio is of two figures from the same round. This process
 stays small, because a child's peak memory includes that of its parent.
 """
@@ -162,7 +162,7 @@ def measure(options: argparse.Namespace, scratch: Path) -> tuple[Figures, dict[s
     texts, questions, vectors = scratch / "texts.json", scratch / "questions.json", scratch / "vectors.npy"
     index = scratch / "index"
     say("a build and a question that do not count")
-    run("-m", "index", "build", corpus, "--index", index)  # makes the encoder if this machine does not have it yet
+    run("-m", "index", "build", corpus, "--index", index)
     counts: dict[str, int] = task("prepare", index, texts, questions, *options.questions)
     question_texts: list[str] = json.loads(questions.read_text(encoding="utf-8"))
     run("-m", "qa", question_texts[0], "--index", index)

@@ -179,7 +179,7 @@ def page(index: str) -> dict[str, float]:
 def adding(index: str) -> dict[str, list[float]]:
     """Milliseconds to add an article that a thread keeps searching for. Changes the index and its corpus folder."""
     from index import add, open_index
-    from index.builder import encode
+    from index.preparing import encode
     from index.reading.articles import parse_article
 
     library = open_index(index)
@@ -200,10 +200,10 @@ def adding(index: str) -> dict[str, list[float]]:
     return figures
 
 
-def quality(file: str, corpus: str = "", exported: str = "", original: str = "") -> dict[str, float]:
+def quality(file: str, corpus: str = "", int8: str = "", original: str = "") -> dict[str, float]:
     """R@1, R@5 and MRR of the fused ranking with the int8 encoder, with sentence-transformers, and the difference.
 
-    With ``corpus``, its index ``exported`` is searched, and another index, ``original``, that is made here. Otherwise
+    With ``corpus``, its index ``int8`` is searched, and another index, ``original``, that is made here. Otherwise
     every context of the file becomes an article.
     """
     from index import build, open_index
@@ -214,7 +214,7 @@ def quality(file: str, corpus: str = "", exported: str = "", original: str = "")
         build(corpus, original, exact=True)
     figures: dict[str, float] = {}
     stages = []
-    for exact, index in ((False, exported), (True, original)):
+    for exact, index in ((False, int8), (True, original)):
         library = open_index(index) if corpus else None
         measured = summary(next(evaluate([Path(file)], library, exact=exact)))
         stages.append(measured["sentence"]["fused"])

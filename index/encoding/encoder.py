@@ -34,7 +34,7 @@ from index.encoding.windows import (
     pieces,
     sentence_tokens,
 )
-from index.errors import ModelError
+from index.errors import DamagedEncoderError
 
 Forward = Callable[[Sequence[Sequence[int]]], Iterable[tuple[int, Vectors]]]
 """From rows of token ids to (position of the row, token vectors of shape (tokens, dimension)), in any order."""
@@ -138,16 +138,16 @@ class TokenEncoder(Encoder):
 
 
 def open_int8(folder: Path, recipe: Recipe) -> TokenEncoder:
-    """Open the encoder whose int8 network is in a folder. Raises ModelError if a file is missing or damaged."""
+    """Open the int8 encoder in a folder. Raises DamagedEncoderError if a file is missing or damaged."""
     with ThreadPoolExecutor(1) as worker:  # hashing takes as long as loading, so both run at once
         damaged = worker.submit(damaged_files, folder, recipe)
         try:
             tokenizer, forward = read_tokenizer(folder / TOKENIZER), _open_forward(folder / NETWORK)
         except Exception as error:  # onnxruntime and tokenizers each raise their own
             reason = str(error).strip().partition("\n")[0][:200]
-            raise ModelError(f"The encoder in {folder} is damaged ({reason}).") from error
+            raise DamagedEncoderError(f"The encoder in {folder} is damaged ({reason}).") from error
         if damaged.result():
-            raise ModelError(f"The encoder in {folder} is damaged ({', '.join(damaged.result())}).")
+            raise DamagedEncoderError(f"The encoder in {folder} is damaged ({', '.join(damaged.result())}).")
     return TokenEncoder(recipe, tokenizer, forward)
 
 

@@ -116,8 +116,11 @@ def even_out(network: Any, inputs: Sequence[dict[str, torch.Tensor]]) -> None:
     import torch
 
     blocks = getattr(getattr(network, "encoder", None), "layer", [])
-    attentions = [block.attention for block in blocks if hasattr(block.attention, "self")]
-    dense = [module for block in blocks for module in (block.intermediate, block.output)]
+    attention_parts = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
+    attentions = [block.attention for block in blocks if all(_has(block, part) for part in attention_parts)]
+    dense = [
+        getattr(block, part) for block in blocks for part in ("intermediate", "output") if _has(block, f"{part}.dense")
+    ]
     modules = [*dense, *(module for attention in attentions for module in (attention.self, attention.output.dense))]
     highest = _highest_inputs(network, modules, inputs)
     with torch.no_grad():
@@ -130,6 +133,15 @@ def even_out(network: Any, inputs: Sequence[dict[str, torch.Tensor]]) -> None:
             _divide_input(attention.self, layers, highest[attention.self])
         for module in dense:
             _divide_input(module, (module.dense,), highest[module])
+
+
+def _has(block: torch.nn.Module, part: str) -> bool:
+    """Whether a block of a network has a part, as a dotted name."""
+    try:
+        block.get_submodule(part)
+    except AttributeError:
+        return False
+    return True
 
 
 def _highest_inputs(

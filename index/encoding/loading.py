@@ -12,10 +12,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from index.encoding.encoder import Encoder, open_int8
 from index.encoding.recipe import DEFAULT_MODEL, DESCRIPTION, FOLDER, Recipe, damaged_files, read_recipe, write_recipe
-from index.errors import ModelError
+from index.errors import DamagedEncoderError, ModelError
+
+if TYPE_CHECKING:
+    from index.encoding.sentence_transformer import Original
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +43,7 @@ class Encoders:
                 return self.opened[identity]
             recipe = read_recipe(folder)
             if identity is not None and recipe.identity != identity:
-                raise ModelError(
+                raise DamagedEncoderError(
                     f"The encoder in {folder} ({recipe.model}) is not the one that the index was made with."
                 )
             if recipe.identity not in self.opened:
@@ -49,6 +53,15 @@ class Encoders:
 
 ENCODERS = Encoders()
 """Shared by all code in this process."""
+
+
+@functools.cache
+def shipped_recipe() -> Recipe:
+    """The recipe of the shipped encoder, read once."""
+    try:
+        return read_recipe(SHIPPED)
+    except ModelError as error:
+        raise ModelError(f"{error} Install Clippings again.") from error
 
 
 def load_encoder(folder: Path, identity: str | None = None) -> Encoder:
@@ -75,7 +88,13 @@ def open_encoder(folder: Path, recipe: Recipe) -> Encoder:
 
 def encoder_folder(index: Path, identity: str) -> Path:
     """Where the encoder of an index is: in the index, or in Clippings if the index was made with the shipped one."""
-    return SHIPPED if identity == read_recipe(SHIPPED).identity else index / FOLDER
+    own = index / FOLDER
+    try:
+        return SHIPPED if identity == shipped_recipe().identity else own
+    except ModelError:
+        if own.exists():
+            return own
+        raise
 
 
 def index_encoder(index: Path, model: str, identity: str) -> Encoder:
@@ -87,7 +106,7 @@ def index_encoder(index: Path, model: str, identity: str) -> Encoder:
     folder = encoder_folder(index, identity)
     try:
         return load_encoder(folder, identity)
-    except ModelError as damaged:
+    except DamagedEncoderError as damaged:
         if folder == SHIPPED:
             raise ModelError(f"{damaged} Install Clippings again.") from damaged
         try:
@@ -118,7 +137,8 @@ def provide_encoder(name: str, index: Path, identity: str | None = None, int8: b
         name: ``all-MiniLM-L6-v2`` (the default), a folder, or a model hub name.
         index: the index directory. If it cannot be written, the encoder stays where it was made.
         identity: the identity of the encoder that the index was made with, if the index exists.
-        int8: whether to make an int8 network, once on each machine. Otherwise sentence-transformers encodes.
+        int8: whether to make an int8 network, once on each machine. Otherwise sentence-transformers encodes. For an
+            index that exists, its identity decides.
 
     Returns:
         The encoder's folder and its recipe.
@@ -127,10 +147,13 @@ def provide_encoder(name: str, index: Path, identity: str | None = None, int8: b
         ModelError: the model cannot be loaded, or is not the one that the index was made with.
     """
     if name == DEFAULT_MODEL and int8 and identity is None:
-        return SHIPPED, read_recipe(SHIPPED)
-    folder, recipe = _int8_folder(name) if int8 else _exact_folder(name)
-    if int8 and identity not in (None, recipe.identity):  # the index may have been made without an int8 network
-        folder, recipe = _exact_folder(name)
+        return SHIPPED, shipped_recipe()
+    from index.encoding.sentence_transformer import load_original  # late: it imports torch
+
+    original = load_original(name)  # needed even for a cached encoder: the model with this name may have changed
+    if identity is not None:
+        int8 = original.recipe(int8=True).identity == identity
+    folder, recipe = _int8_folder(original) if int8 else _exact_folder(original)
     if identity not in (None, recipe.identity):
         raise ModelError(
             f"The model {name!r} is no longer the one that the index at {index} was made with. "
@@ -143,29 +166,25 @@ def provide_encoder(name: str, index: Path, identity: str | None = None, int8: b
     return index / FOLDER, recipe
 
 
-def _exact_folder(name: str) -> tuple[Path, Recipe]:
+def _exact_folder(original: Original) -> tuple[Path, Recipe]:
     """A temporary folder that only names a model, for sentence-transformers to load, and its recipe."""
-    from index.encoding.sentence_transformer import load_original
-
-    recipe = dataclasses.replace(load_original(name).recipe(int8=False), remark="exact encoding was requested")
+    recipe = dataclasses.replace(original.recipe(int8=False), remark="exact encoding was requested")
     folder = Path(tempfile.mkdtemp(dir=_process_folder().name))
     write_recipe(recipe, folder)
     return folder, recipe
 
 
-def _int8_folder(name: str) -> tuple[Path, Recipe]:
+def _int8_folder(original: Original) -> tuple[Path, Recipe]:
     """The cache folder with the int8 encoder of a model, and its recipe. The encoder is made if it is missing."""
     from index.encoding.int8 import make_encoder
-    from index.encoding.sentence_transformer import load_original
 
-    original = load_original(name)  # needed even for a cached encoder: the model with this name may have changed
-    label = f"{Path(name).name}-{original.recipe(int8=True).identity[:16]}"
+    label = f"{Path(original.name).name}-{original.recipe(int8=True).identity[:16]}"
     for folder in (_cache() / label, _writable_cache() / label):
         with contextlib.suppress(ModelError):
             recipe = read_recipe(folder)
             if recipe.int8 and not damaged_files(folder, recipe):
-                return folder, dataclasses.replace(recipe, model=name)
-    log.info("Making the encoder of %s, once on this machine …", name)
+                return folder, dataclasses.replace(recipe, model=original.name)
+    log.info("Making the encoder of %s, once on this machine …", original.name)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         recipe = make_encoder(original, new)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from index.errors import ModelError
+from index.errors import DamagedEncoderError
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 FOLDER = "encoder"
@@ -51,11 +51,11 @@ class Recipe:
 
 
 def read_recipe(folder: Path) -> Recipe:
-    """Read the description in an encoder's folder. Raises ModelError if it is missing or damaged."""
+    """Read the description in an encoder's folder. Raises DamagedEncoderError if it is missing or damaged."""
     try:
         return Recipe(**json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"The encoder in {folder} is missing or damaged ({error}).") from error
+        raise DamagedEncoderError(f"The encoder in {folder} is missing or damaged ({error}).") from error
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:

@@ -50,10 +50,6 @@ class TokenCounter:
         encode = self.encoding.encode_ordinary
         return [len(encode(text)) for text in texts]
 
-    def count(self, text: str) -> int:
-        """The number of tokens of one text."""
-        return self.count_batch([text])[0]
-
 
 @functools.lru_cache
 def load_encoding(name: str = "clippings") -> TokenCounter:

@@ -53,16 +53,18 @@ class Database:
         self._local = threading.local()
         self._connections: list[tuple[weakref.ref[threading.Thread], sqlite3.Connection]] = []
         self._lock = threading.Lock()
+        self._closed = False
 
     @property
     def replaced(self) -> bool:
         """Whether another file has taken the place of the open one."""
-        return _file_identity(self._directory / FILE) not in (self._identity, None)
+        return not self._closed and _file_identity(self._directory / FILE) not in (self._identity, None)
 
     def close(self) -> None:
-        """Close every thread's connection."""
+        """Close every thread's connection. None is opened again."""
         self.anchor.close()
         with self._lock:
+            self._closed = True
             for _, connection in self._connections:
                 connection.close()
             self._connections.clear()
@@ -78,6 +80,8 @@ class Database:
             raise unreadable(self._directory, error) from error
 
     def connection(self) -> sqlite3.Connection:
+        if self._closed:
+            raise IndexStateError(f"The index at {self._directory} has been closed. Open it again.")
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._connect_again()

@@ -28,9 +28,6 @@ class Dense:
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return int(self._index.ntotal)
-
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Add passages: ids of shape (n,), vectors of shape (n, dimension)."""
         if len(ids):

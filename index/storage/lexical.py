@@ -78,12 +78,6 @@ class Lexical:
             self.generation = state["generation"]
             self.last_passage, self.last_sentence = state["last_passage"], state["last_sentence"]
 
-    def reload(self) -> None:
-        """Load what another process, or another writer in this process, has committed."""
-        self._passages.reload()
-        self._sentences.reload()
-        self._read_state()
-
     @property
     def counts(self) -> tuple[int, int]:
         """How many passages and sentences can be found."""

@@ -45,10 +45,10 @@ def evaluate_command(words: Sequence[str]) -> int:
     return 0
 
 
-def _open_to_write(path: Path | None) -> TextIO:
+def _open_to_write(path: Path | None, mode: str = "w") -> TextIO:
     """Open a file to write; without a path, the null device."""
     try:
-        return Path(path or os.devnull).open("w", encoding="utf-8")
+        return Path(path or os.devnull).open(mode, encoding="utf-8")  # type: ignore[return-value]
     except OSError as error:
         raise ClippingsError(f"{path} cannot be written: {error.strerror}.") from error
 
@@ -87,8 +87,13 @@ def fit_command(words: Sequence[str]) -> int:
     import sklearn.metrics  # noqa: F401
 
     from index.library import open_index
+    from qa import parameters
     from qa.measuring.fitting import fit
 
     library = open_index(options.library) if options.library else None
-    print(fit(options.train, options.dev, library, options.limit, options.out))
+    with _open_to_write(options.out or parameters.FILE, "a") as file:  # now, as above; it keeps its content meanwhile
+        learnt, report = fit(options.train, options.dev, library, options.limit)
+        file.truncate(0)
+        file.write(json.dumps(learnt, indent=2) + "\n")
+    print(report)
     return 0

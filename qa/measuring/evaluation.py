@@ -65,10 +65,12 @@ def evaluate(
     for path, entries in to_measure:
         with tempfile.TemporaryDirectory() as folder:
             measured = library if library is not None else index_of(entries, Path(folder), exact)
-            questions = spread(list(asked_of(measured, [*entries, *foreign])), limit)
-            yield measure(path.stem, questions, measured.follow(), reader)
-            if library is None:
-                measured.close()
+            try:
+                questions = spread(list(asked_of(measured, [*entries, *foreign])), limit)
+                yield measure(path.stem, questions, measured.follow(), reader)
+            finally:
+                if library is None:
+                    measured.close()
 
 
 def measure(name: str, questions: Sequence[Asked], library: Snapshot, reader: Reader) -> Figures:

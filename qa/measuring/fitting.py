@@ -57,10 +57,8 @@ _FALSE_ANSWERS = 0.07
 """The share of the unanswerable fitting questions that the threshold lets through. Each file counts equally."""
 
 
-def fit(
-    train: Sequence[Path], dev: Sequence[Path], library: Library | None, limit: int, out: Path | None = None
-) -> str:
-    """Fit all parameters and write them. Returns a report on questions that were not used for the fit.
+def fit(train: Sequence[Path], dev: Sequence[Path], library: Library | None, limit: int) -> tuple[dict[str, Any], str]:
+    """Fit all parameters. Returns them as in ``parameters.json``, and a report on questions not used for the fit.
 
     Args:
         train: files in SQuAD form for the ranking. Without any, the ranking in use is kept.
@@ -69,7 +67,6 @@ def fit(
             the library, as unanswerable.
         library: an index whose articles are the contexts of some files. Each other file gets an index of its own.
         limit: the most questions of a file, evenly spread.
-        out: the file to write. The default is the file in use.
     """
     ranking_command = json.loads(parameters.FILE.read_text(encoding="utf-8"))["ranking made by"]
     ranking = parameters.load_parameters().ranking
@@ -99,8 +96,7 @@ def fit(
         },
         "threshold": round(threshold, 4),
     }
-    (out or parameters.FILE).write_text(json.dumps(learnt, indent=2) + "\n", encoding="utf-8")
-    return _report(report_rows, weights, threshold)
+    return learnt, _report(report_rows, weights, threshold)
 
 
 def _names(paths: Sequence[Path]) -> str:

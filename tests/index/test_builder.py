@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -27,11 +28,14 @@ from index.errors import ArticleError, ClippingsError, IndexBusyError, IndexStat
 from index.library import Library
 from index.reading import articles, files
 from index.reading.articles import parse_article
+from index.storage.database import FILE
 from index.storage.locking import BuildLock
+from index.storage.store import Store
 from qa import retrieve
 from tests.conftest import BRIDGE, HARVEST, write
 from tests.models import SmallModel
 from tests.running import ROOT, python, together
+from tests.stored import execute
 
 pytestmark = pytest.mark.usefixtures("encoder")
 
@@ -255,14 +259,15 @@ def test_other_settings_are_refused_with_the_way_out(asked: dict, said: str, cor
     assert counts(build(corpus, index_path, model="all-MiniLM-L6-v2", passage_tokens=160)) == (0, 0, 0, 2, 0)
 
 
-def make_old(index: Path) -> None:
+def make_old(index: Path, exact: bool = False) -> None:
     """Turn an index into one of an earlier format, as far as anyone can see."""
     with closing(sqlite3.connect(index / "articles.db")) as connection:
         connection.execute("UPDATE meta SET value = '2' WHERE key = 'format'")
         connection.execute("DROP TABLE removals")
         connection.commit()
     (index / FOLDER).mkdir()
-    (index / FOLDER / "encoder.json").write_text('{"model": "all-MiniLM-L6-v2", "exported": true}')
+    description = {"model": "all-MiniLM-L6-v2", "exported": not exact}
+    (index / FOLDER / "encoder.json").write_text(json.dumps(description))
 
 
 def test_an_index_of_an_earlier_format_says_what_to_run_and_a_build_goes_over_it(corpus: Path, tmp_path: Path) -> None:
@@ -287,6 +292,23 @@ def test_an_index_of_an_earlier_format_says_what_to_run_and_a_build_goes_over_it
     assert counts(build(corpus, index)) == (0, 0, 0, 2, 0)
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_build_over_an_exact_index_of_an_earlier_format_is_exact(
+    exact: bool, corpus: Path, index_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def provide(name: str, index: Path, identity: str | None = None, int8: bool = True) -> object:
+        asked.append(int8)
+        raise ModelError("No model here.")
+
+    make_old(index_path, exact)
+    monkeypatch.setattr("index.creating.provide_encoder", provide)
+    with pytest.raises(ModelError, match="No model here"):
+        build(corpus, index_path)
+    assert asked == [not exact]
+
+
 def test_an_old_index_of_another_folder_is_not_built_over(index_path: Path, corpus: Path, tmp_path: Path) -> None:
     make_old(index_path)
     other = write(tmp_path / "other", ferry=FERRY)
@@ -294,6 +316,30 @@ def test_an_old_index_of_another_folder_is_not_built_over(index_path: Path, corp
         build(other, index_path)
     with pytest.raises(IndexStateError, match="has format 2"):
         open_index(index_path)
+
+
+def test_an_index_without_the_description_of_its_encoder_may_be_exact(corpus: Path, index_path: Path) -> None:
+    execute(index_path / FILE, "UPDATE meta SET value = ? WHERE key = 'model_hash'", json.dumps("0" * 64))
+    with pytest.raises(IndexStateError, match=r"is missing or damaged .* not known whether .* exact encoding"):
+        build(corpus, index_path, exact=True)
+
+
+def test_an_index_that_is_refused_is_closed(
+    corpus: Path, index_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Store] = []
+    real = Store.close
+
+    def close(self: Store) -> None:
+        closed.append(self)
+        real(self)
+
+    monkeypatch.setattr(Store, "close", close)
+    with pytest.raises(IndexStateError):
+        build(corpus, index_path, passage_tokens=64)
+    with pytest.raises(IndexStateError):
+        build(write(tmp_path / "other", ferry=FERRY), index_path)
+    assert len(closed) == 2
 
 
 def test_a_passage_budget_is_kept_with_the_index(corpus: Path, tmp_path: Path) -> None:
@@ -410,7 +456,7 @@ def test_another_article_is_never_overwritten(corpus: Path, index_path: Path, tm
     report = add([other / "ferry.txt", out / "bridge.txt"], index_path)  # a refusal costs no other file its place
     assert counts(report) == (1, 0, 0, 0, 1)
     assert (corpus / "ferry.txt").is_file()
-    (corpus / "story.txt").mkdir()  # a folder of the name is no article in the way
+    (corpus / "story.txt").mkdir()  # a folder with that name is not an article in the way
     assert add(write(tmp_path / "out", story=STORM) / "story.txt", index_path).paths == ["story-2.txt"]
 
 
@@ -533,7 +579,7 @@ def test_a_name_that_the_index_does_not_hold_is_reported(corpus: Path, index_pat
 
 STORM = "The storm\n\nThe storm tore off nine roofs. Nobody was hurt.\n"
 TROUBLE = "The trouble\n\nThe gargoyle fell. It hit nobody.\n"
-SAID = "a library fails on this text ({}); remove what is unusual in it and add it again."
+SAID = "a library fails on this text ({}); try again, or remove what is unusual in it."
 
 
 class PanicException(BaseException):
@@ -598,15 +644,31 @@ def test_an_article_that_a_library_fails_on_is_skipped_and_the_rest_is_built(
     assert [problem for problem in problems if not problem.startswith("gargoyle.txt is not in the index.")] == []
 
 
-def test_an_article_that_becomes_one_that_a_library_fails_on_leaves_the_index(
+def test_an_article_that_becomes_one_that_a_library_fails_on_stays_as_it_was(
     failing: str, corpus: Path, index_path: Path
 ) -> None:
     write(corpus, bridge=TROUBLE)
     report = add(corpus / "bridge.txt", index_path)
-    assert counts(report) == (0, 0, 1, 0, 1)
+    assert counts(report) == (0, 0, 0, 0, 1)
     assert report.skipped == [("bridge.txt", f"bridge.txt: {failing}")]
-    assert paths(index_path) == ["harvest.txt"]
+    assert report.failed == ["bridge.txt"]
+    assert paths(index_path) == ["bridge.txt", "harvest.txt"]
     assert (corpus / "bridge.txt").read_text() == TROUBLE
+
+
+def test_an_encoder_that_fails_on_every_article_ends_the_build_and_empties_nothing(
+    corpus: Path, index_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("bad allocation")
+
+    write(corpus, bridge=BRIDGE + "More.\n", harvest=HARVEST + "More.\n", ferry=FERRY)
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenEncoder, "encode_passages", fail)
+        with pytest.raises(ClippingsError, match=r"on each of 3 articles .*\(RuntimeError: bad allocation\)"):
+            build(corpus, index_path)
+    assert paths(index_path) == ["bridge.txt", "harvest.txt"]
+    assert counts(build(corpus, index_path)) == (1, 2, 0, 0, 0)
 
 
 def test_an_added_article_that_a_library_fails_on_is_not_kept_and_the_others_are(

@@ -10,10 +10,12 @@ import pytest
 
 from index import build, verify
 from index.checking import Verification
+from index.reading import passages
 from index.storage.database import FILE
 from index.storage.dense import Dense
 from index.storage.lexical import Lexical
 from index.storage.rows import TextRow
+from index.storage.store import Store
 from tests.conftest import BRIDGE, write
 from tests.stored import execute
 
@@ -71,6 +73,36 @@ def test_a_vector_that_was_overwritten_is_named(table: str, vector: np.ndarray, 
     blob = vector.astype(np.float16).tobytes()
     execute(home / "index" / FILE, f"UPDATE {table} SET vector = ? WHERE id = 1", blob)
     assert problems(home, vectors=True) == ["bridge.txt: encoding it again gives other vectors. Build a new index."]
+
+
+def test_a_vector_that_is_a_little_off_is_named(home: Path) -> None:
+    store = Store.open(home / "index")
+    vector = store.passage_rows([1])[1].vector
+    store.close()
+    other = np.eye(384)[int(np.abs(vector).argmin())] * 0.1
+    execute(
+        home / "index" / FILE,
+        "UPDATE passages SET vector = ? WHERE id = 1",
+        (vector + other).astype(np.float16).tobytes(),
+    )
+    result = verify(home / "index")
+    assert result.problems == ["bridge.txt: encoding it again gives other vectors. Build a new index."]
+    assert 0.99 < result.least_cosine < 0.999
+
+
+def test_each_article_is_split_once(two_articles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    split: list[str] = []
+    real = passages.split_sentences
+
+    def noting(text: str, start: int) -> list[passages.Sentence]:
+        split.append(text)
+        return real(text, start)
+
+    monkeypatch.setattr(passages, "split_sentences", noting)
+    for vectors in (True, False):
+        split.clear()
+        assert verify(two_articles / "index", vectors=vectors).problems == []
+        assert len(split) == 2
 
 
 @pytest.mark.parametrize("table", ["passages", "sentences"])

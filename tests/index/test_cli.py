@@ -190,13 +190,13 @@ def test_a_folder_that_is_not_there_exits_1_from_the_shell_too(tmp_path: Path) -
 
 SLOW = """
 import sys, time
-from index import __main__, builder
+from index import __main__, builder, preparing
 builder._BATCH_CHARS = 1  # every article is a transaction
-real = builder.encode
+real = preparing.encode
 def slow(*arguments):
     time.sleep(0.3)
     return real(*arguments)
-builder.encode = slow
+preparing.encode = slow
 sys.exit(__main__.main(sys.argv[1:]))
 """
 

@@ -8,8 +8,9 @@ import pytest
 
 from index import add, build, export_index, open_index, remove, verify
 from index.__main__ import main
-from index.errors import ClippingsError, IndexStateError
+from index.errors import ClippingsError, IndexStateError, ModelError
 from index.library import Library
+from index.storage.store import Store
 from qa import retrieve
 from tests.conftest import write
 from tests.running import python
@@ -41,6 +42,20 @@ def test_a_copy_answers_like_its_index_wherever_it_is(library: Library, copy: Pa
     assert sorted(path.name for path in moved.iterdir()) == ["articles.db", "lexical"]
     assert verify(moved).problems == []
     opened.close()
+
+
+def test_an_index_without_its_encoder_is_closed_again(
+    index_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise ModelError("No model here.")
+
+    closed: list[Store] = []
+    monkeypatch.setattr(Store, "close", lambda store: closed.append(store))
+    monkeypatch.setattr("index.exporting.index_encoder", missing)
+    with pytest.raises(ModelError):
+        export_index(index_path, tmp_path / "copy")
+    assert len(closed) == 1
 
 
 def test_a_copy_is_of_its_moment(own_library: Library, copy: Path, corpus: Path, index_path: Path) -> None:

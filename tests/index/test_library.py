@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from index import add, build, default_library, open_index, remove
-from index.builder import encode
 from index.errors import IndexStateError, ModelError
 from index.library import Library
+from index.preparing import encode
 from index.reading.articles import Article, read_article
 from index.reading.passages import split_sentences
 from index.storage.analysis import analyse
@@ -129,13 +129,13 @@ def test_questions_asked_while_articles_come_and_go_get_true_answers(
 def test_the_encoder_is_loaded_once_and_must_be_the_one_the_index_was_made_with(
     library: Library, index_path: Path
 ) -> None:
-    assert library.encode_question("Who?").shape == (384,)
+    assert library.encoder.encode_question("Who?").shape == (384,)
     assert library.encoder is library.encoder
     execute(index_path / FILE, "UPDATE meta SET value = ? WHERE key = 'model_hash'", json.dumps("0" * 64))
     other = open_index(index_path)
     for _ in range(2):
         with pytest.raises(ModelError) as caught:
-            other.encode_question("Who?")
+            other.encoder.encode_question("Who?")
         said = str(caught.value)
         assert said.startswith(f"The encoder in {index_path / 'encoder'} is missing or damaged (")
         assert said.endswith(
@@ -227,6 +227,28 @@ def test_another_index_of_as_many_changes_is_another_generation(opened: Library,
     assert opened.follow().generation == other.generation == store.generation == 1
 
 
+def test_old_rows_are_not_written_into_the_lexical_folder_of_a_new_index(
+    opened: Library, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Store.vectors_after
+
+    def then_replaced(self: Store, passage: int) -> object:
+        monkeypatch.undo()
+        blocks = list(real(self, passage))
+        shutil.rmtree(store.directory)
+        other = new_store(store.directory.parent)
+        other.apply([encoded("new.txt", "Something unheard of.")])
+        catch_up(Lexical(store.directory / "lexical"), other)
+        other.apply([encoded("newer.txt", "Another thing unheard of.")])  # as many changes as in the old index
+        return blocks
+
+    store.apply([encoded("ferry.txt", FERRY + "More.\n", 2)])
+    monkeypatch.setattr(Store, "vectors_after", then_replaced)
+    for lexical in (opened.follow().lexical, Lexical(store.directory / "lexical")):
+        assert lexical.known("unheard")
+        assert not lexical.known("skua")
+
+
 def test_a_thread_never_reads_another_file_than_the_one_that_was_opened(store: Store) -> None:
     read: list[list[str]] = []
 
@@ -282,11 +304,11 @@ def axis(number: int) -> np.ndarray:
 
 
 def test_opening_loads_no_model_and_fills_both_indexes(opened: Library) -> None:
-    assert opened.search_dense(axis(0), 1, ANY) == {1: 1.0}
-    assert opened.search_dense(axis(0), 9, Restriction(source="test post")) == {2: 0.0, 3: 0.0}
+    assert opened.follow().search_dense(axis(0), 1, ANY) == {1: 1.0}
+    assert opened.follow().search_dense(axis(0), 9, Restriction(source="test post")) == {2: 0.0, 3: 0.0}
     assert list(opened.lexical.search_sentences(analyse("skua"), 9, ANY)) == [1]
     assert opened.lexical.counts == opened.store.counts()[1:]
-    assert len(opened.dense) == 3
+    assert opened.dense.ids().tolist() == [1, 2, 3]
     assert opened.corpus == opened.path.parent / "corpus"
 
 
@@ -298,7 +320,7 @@ def test_what_is_known_twice_is_held_once(opened: Library, store: Store) -> None
     opened.follow()
 
     assert opened.dense.ids().tolist() == store.passage_ids(ANY).tolist() == [2, 3, 4, 5]
-    assert opened.search_dense(axis(2), 9, ANY) == {4: 1.0, 5: 1.0, 2: 0.0, 3: 0.0}
+    assert opened.follow().search_dense(axis(2), 9, ANY) == {4: 1.0, 5: 1.0, 2: 0.0, 3: 0.0}
     assert opened.lexical.counts == store.counts()[1:]
 
 
@@ -333,8 +355,7 @@ def test_a_lexical_folder_deleted_under_an_open_library_is_made_again_at_the_nex
 def test_while_another_writes_a_library_answers_with_what_it_has(opened: Library, store: Store) -> None:
     store.apply([encoded("new.txt", "Something unheard of.", 3)])
     with BuildLock(store.directory):
-        opened.follow()
-        assert opened.search_dense(axis(3), 1, ANY) == {4: 1.0}
+        assert opened.follow().search_dense(axis(3), 1, ANY) == {4: 1.0}
         assert opened.lexical.generation == 1
     opened.follow()
     assert opened.lexical.generation == 2
@@ -362,6 +383,14 @@ def test_a_vector_that_is_damaged_is_told_at_opening(store: Store) -> None:
     execute(store.directory / "articles.db", "UPDATE passages SET vector = x'00' WHERE id = 1")
     with pytest.raises(IndexStateError, match="cannot be read"):
         open_index(store.directory)
+
+
+def test_a_library_that_is_closed_answers_no_more(opened: Library, store: Store) -> None:
+    opened.close()
+    for ask in (opened.articles, opened.follow, lambda: opened.generation):
+        with pytest.raises(IndexStateError, match="has been closed"):
+            ask()
+    assert store.articles() != []  # another one of the same index stays open
 
 
 def test_the_default_library_is_the_one_that_the_environment_names(

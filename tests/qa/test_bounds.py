@@ -105,6 +105,8 @@ PAIRS = [
     ("KFOR) stays", "(KFOR) stays", "The peacekeeping force (KFOR) stays."),
     ("the force (in Kosovo", "the force", "They want the force (in Kosovo and elsewhere) to stay."),
     ("it “a", "it", "He called it “a farce”, she said."),
+    ('"(yes" and (no', 'yes" and (no', 'He said "(yes" and (no to it.'),
+    ("yes (un", "yes", "He said yes (unofficially he meant no)."),
     ("f(n", "DTIME(f(n))", "It is written DTIME(f(n))."),
 ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from index.__main__ import main as index_main
 from qa.__main__ import main
 from tests.conftest import BRIDGE
 
@@ -90,6 +91,29 @@ def test_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["sentence"]["fused"]["MRR"] == 1.0
     assert main(["evaluate", str(tmp_path / "none.json")]) == 1
     assert "has no questions in SQuAD form" in capsys.readouterr().err
+
+
+def test_fit_fails_at_once_if_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "none" / "numbers.json"
+    assert main(["fit", "--dev", "none.json", "--out", str(out)]) == 1
+    assert capsys.readouterr().err == f"error: {out} cannot be written: No such file or directory.\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("faiss", "clippings"), ("torch.nn", "'clippings[models]'"), ("scipy", "'clippings[evaluate]'")],
+)
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+    module: str, package: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise ModuleNotFoundError(name=module)
+
+    monkeypatch.setattr("qa.__main__._ask", missing)
+    monkeypatch.setattr("index.__main__._status", missing)
+    for run, words in ((main, [QUESTION]), (index_main, ["status"])):
+        assert run(words) == 1
+        assert capsys.readouterr().err == f"error: this needs {module}. Run: pip install {package}\n"
 
 
 @pytest.mark.parametrize("command", ["evaluate", "fit"])

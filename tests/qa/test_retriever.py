@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from index import add, open_index
-from index.builder import create
+from index.creating import Plan, create
 from index.errors import QuestionError
 from index.library import Library
 from index.reading.articles import Article, read_article
@@ -174,7 +174,7 @@ def without_model(article: Article, store: Store) -> EncodedArticle:
 def test_phrases_that_stand_together_in_one_sentence_of_many_are_found(tmp_path: Path) -> None:
     many = "\n\n".join(f"The {colour} ferry left at {n}." for n in range(1100) for colour in ("red", "blue"))
     write(tmp_path / "corpus", ferries=f"Ferries\n\n{many}\n\nThe red ferry met the blue ferry.\n")
-    store = create(tmp_path / "index", tmp_path / "corpus")
+    store = create(Plan(tmp_path / "index", tmp_path / "corpus"))
     article = read_article(tmp_path / "corpus" / "ferries.txt")
     store.apply([without_model(article, store)])
     library = open_index(tmp_path / "index")

@@ -370,7 +370,7 @@ def test_hostile_text_in_every_place_is_only_text() -> None:
 @example('\u202e"<a onclick=x>')
 def test_escaped_text_reads_as_the_text(text: str) -> None:
     for html in (render.escape(text), f'<p title="{render.attribute(text)}">'):
-        html.encode()  # a file name may hold what is no character
+        html.encode()  # a file name may hold what is not a character
         assert Reading(html).tags <= {"p", "span"}
         assert Reading(html).attributes <= {"class", "title"}
     plain = "".join(char for char in text if char.isprintable() and not 0x2029 < ord(char) < 0x206A)

@@ -54,7 +54,7 @@ def test_one_thread_checks_the_examples_of_the_newest_library_only(monkeypatch: 
         library.generation = generation
         assert examples.current() == ()
         assert wait_until(lambda: len(checked) == 1)
-    go_on.release(2)  # what was found for the first is no news any more
+    go_on.release(2)  # what was found for the first is not news any more
     assert shows("What of 3?")
     go_on.release(2)
     library.generation = 4

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,17 @@ from index import build, open_index, verify
 from index.encoding import int8 as module
 from index.encoding import loading
 from index.encoding.int8 import make_encoder
-from index.encoding.loading import SHIPPED, load_encoder, open_encoder, provide_encoder
-from index.encoding.recipe import DEFAULT_MODEL, DESCRIPTION, FOLDER, NETWORK, Recipe, read_recipe
-from index.encoding.sentence_transformer import Original
+from index.encoding.loading import (
+    SHIPPED,
+    encoder_folder,
+    index_encoder,
+    load_encoder,
+    open_encoder,
+    provide_encoder,
+    shipped_recipe,
+)
+from index.encoding.recipe import DEFAULT_MODEL, DESCRIPTION, FOLDER, NETWORK, Recipe, read_recipe, write_recipe
+from index.encoding.sentence_transformer import Original, load_original
 from index.errors import IndexStateError, ModelError
 from index.library import Library
 from qa import retrieve
@@ -68,13 +78,13 @@ def test_an_index_of_the_default_model_holds_no_encoder_and_loads_no_model(
     library.close()
 
 
-def test_a_model_of_any_name_is_exported_once_and_again_if_what_was_kept_is_damaged(
+def test_the_encoder_of_a_model_of_any_name_is_made_once_and_again_if_what_was_kept_is_damaged(
     tmp_path: Path, own_cache: Path, small_model: SmallModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exported: list[str] = []
+    made: list[str] = []
 
     def noting(original: Original, folder: Path) -> Recipe:
-        exported.append(original.name)
+        made.append(original.name)
         return make_encoder(original, folder)
 
     monkeypatch.setattr(module, "make_encoder", noting)
@@ -90,12 +100,12 @@ def test_a_model_of_any_name_is_exported_once_and_again_if_what_was_kept_is_dama
         real = os.access
         patch.setattr(os, "access", lambda path, mode: Path(path) != own_cache and real(path, mode))
         assert provide_encoder(name, indexes[1])[1] == first
-    assert exported == [name]
+    assert made == [name]
 
     network = (kept / NETWORK).read_bytes()
     (kept / NETWORK).write_bytes(network[: len(network) // 2])
     folder, again = provide_encoder(name, indexes[2])
-    assert exported == [name] * 2
+    assert made == [name] * 2
     assert again.identity == first.identity
     load_encoder(folder, again.identity)
     assert list(own_cache.iterdir()) == [kept]  # nothing half made is left
@@ -251,8 +261,50 @@ def test_a_damaged_shipped_encoder_says_to_install_again(
     loading.ENCODERS.opened.clear()
     library = open_index(index_path)
     with pytest.raises(ModelError, match=r"^The encoder in .*minilm is damaged \(.*\)\. Install Clippings again\.$"):
-        library.encode_question("Who is the mayor?")
+        library.encoder.encode_question("Who is the mayor?")
     library.close()
+
+
+@pytest.mark.usefixtures("encoder")
+def test_a_damaged_description_of_the_shipped_encoder_breaks_only_indexes_made_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = read_recipe(SHIPPED).identity
+    copy = Path(shutil.copytree(SHIPPED, tmp_path / "minilm"))
+    (copy / DESCRIPTION).write_text("")
+    monkeypatch.setattr(loading, "SHIPPED", copy)
+    loading.shipped_recipe.cache_clear()
+    (tmp_path / FOLDER).mkdir()
+    assert encoder_folder(tmp_path, "0" * 64) == tmp_path / FOLDER
+    with pytest.raises(ModelError, match=r"minilm is missing or damaged \(.*\)\. Install Clippings again\.$"):
+        encoder_folder(tmp_path / "none", identity)
+
+
+def test_the_description_of_the_shipped_encoder_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = shipped_recipe().identity
+    monkeypatch.setattr(loading, "read_recipe", lambda folder: pytest.fail("read again"))
+    assert encoder_folder(tmp_path, identity) == SHIPPED
+
+
+def test_what_a_missing_package_says_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = dataclasses.replace(read_recipe(SHIPPED), identity="0" * 64, int8=False)
+    (tmp_path / FOLDER).mkdir()
+    write_recipe(recipe, tmp_path / FOLDER)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(ModelError) as caught:
+        index_encoder(tmp_path, DEFAULT_MODEL, recipe.identity)
+    assert str(caught.value) == (
+        f"Loading the model {DEFAULT_MODEL!r} needs sentence-transformers. Run: pip install 'clippings[models]'"
+    )
+
+
+def test_the_encoder_of_an_exact_index_is_made_again_without_an_int8_one(
+    tmp_path: Path, small_model: SmallModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "make_encoder", lambda *_: pytest.fail("made an int8 network"))
+    name = small_model(tmp_path)
+    identity = load_original(name).recipe(int8=False).identity
+    assert provide_encoder(name, tmp_path, identity)[1].identity == identity
 
 
 @pytest.mark.usefixtures("encoder")

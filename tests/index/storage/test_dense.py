@@ -28,7 +28,7 @@ def dense() -> Dense:
 
 
 def test_the_nearest_come_with_their_cosines(dense: Dense) -> None:
-    assert len(dense) == 3
+    assert dense.ids().tolist() == [2, 7, 40]
     assert list(dense.search(QUESTION, 2).items()) == [(7, 1.0), (2, pytest.approx(0.6))]
     assert dense.search(QUESTION, 10) == {7: 1.0, 2: pytest.approx(0.6), 40: -1.0}
     assert dense.search(QUESTION, 0) == {}
@@ -38,7 +38,7 @@ def test_an_empty_index_finds_nothing() -> None:
     empty = Dense(2)
     empty.add(ids(), np.zeros((0, 2), np.float32))
 
-    assert (len(empty), empty.search(QUESTION, 5), empty.ids().tolist()) == (0, {}, [])
+    assert (empty.search(QUESTION, 5), empty.ids().tolist()) == ({}, [])
 
 
 def test_a_search_is_confined_to_the_ids_given(dense: Dense) -> None:
@@ -87,4 +87,4 @@ def test_searching_while_rows_come_and_go_finds_only_true_rows() -> None:
             dense.remove([(at - 100, at - 91)])
 
     assert wrong == []
-    assert len(dense) == 4_000 - 78 * 10
+    assert len(dense.ids()) == 4_000 - 78 * 10

@@ -242,7 +242,7 @@ def test_an_update_cut_short_and_repeated_leaves_nothing_twice(
     lexical = Lexical(folder)
     catch_up(lexical, store)
     before = (folder / "state.json").read_text()
-    # Twelve articles, so that one removal is no reason to begin anew.
+    # Twelve articles, so that one removal does not begin anew.
     store.apply([encoded(f"{n}.txt", GRAIN.replace("maize", f"cargo{n}")) for n in range(12)])
     store.apply([], [store.known()["frost.txt"][0]])
 
@@ -367,9 +367,8 @@ from pathlib import Path
 from index.storage.analysis import analyse
 from index.storage.lexical import Lexical
 from index.storage.rows import Restriction
-lexical = Lexical(Path(sys.argv[1]))
 for word in sys.stdin:
-    lexical.reload()
+    lexical = Lexical(Path(sys.argv[1]))
     found = lexical.search_sentences(analyse(word), 9, Restriction())
     print(lexical.generation, sorted(found), flush=True)
 """

@@ -231,7 +231,7 @@ def test_the_corpus_folder_may_move(store: Store, tmp_path: Path) -> None:
     assert store.corpus == Store.open(tmp_path / "index").corpus == tmp_path / "elsewhere"
 
 
-# Opening what is no index
+# Opening what is not an index
 
 
 def test_a_missing_index_names_the_command_that_makes_one(tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ found = library.lexical.search_sentences(analyse("ferry"), 5, Restriction())
 rows, _ = library.store.sentences_of(library.store.passages_of(1))
 article = library.article(1)
 print([article.text[row.start:row.end] for row in rows if row.id in found])
-print(library.search_dense(np.eye(4, dtype=np.float32)[1], 1, Restriction()))
+print(library.follow().search_dense(np.eye(4, dtype=np.float32)[1], 1, Restriction()))
 print(library.lexical.counts)
 """
 

@@ -67,6 +67,20 @@ def of(result: Result) -> tuple[str, str, float, float]:
     return result.id, result.text, result.em, result.f1
 
 
+def test_an_index_of_paragraphs_is_closed_if_measuring_fails(
+    tmp_path: Path, reader: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ClippingsError("This cannot be measured.")
+
+    closed: list[Library] = []
+    monkeypatch.setattr(evaluation, "measure", fail)
+    monkeypatch.setattr(Library, "close", lambda library: closed.append(library))
+    with pytest.raises(ClippingsError):
+        measured(squad(tmp_path / "small.json"))
+    assert len(closed) == 1
+
+
 def test_a_file_is_measured_over_its_own_paragraphs(tmp_path: Path, reader: Scripted) -> None:
     foreign = tmp_path / "foreign.json"
     foreign.write_text(json.dumps([{"question": "Who won the tennis final in Paris?"}]))
