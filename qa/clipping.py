@@ -1,0 +1,96 @@
+"""Clippings: the windows of text that the reader reads, each the header of an article and one of its passages.
+
+A passage from the middle of a long article says "he" or "the project". The header says who and which, and when
+and by whom the article was written. A clipping is made of slices of the article's text, so each span of it can
+be found in the article again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from index.encoding.windows import PassageText
+from index.reading.articles import Article
+from qa.bounds import Span
+
+MAX_HEADER_CHARS = 240
+"""Of a longer header, only the lines with title, date, author and source are used."""
+_KEPT_LINE = re.compile(r"(?:title|date|published|authors?|by|byline|source)\b", re.IGNORECASE)
+_LINE = re.compile(r"\S(?:[^\n]*\S)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Clipping:
+    """A window of text, and where its parts are in the article."""
+
+    window: PassageText
+    """Its sentences are first the lines of the header, then the sentences of the passage."""
+    lines: int
+    """The number of lines of the header."""
+    pieces: tuple[tuple[int, int, int], ...]
+    """The slices of the article: start in the window, start in the article, length. The passage is the last one."""
+
+    def in_article(self, span: Span) -> Span:
+        """Convert a span of the window to one of the article's text.
+
+        A span that crosses the end of a piece is cut there.
+
+        Raises:
+            ValueError: the span is only the line break between two pieces.
+        """
+        for start, there, length in self.pieces:
+            low, high = max(span[0], start), min(span[1], start + length)
+            if low < high:
+                return low - start + there, high - start + there
+        raise ValueError(f"{span} is not in the article")
+
+    def in_window(self, span: Span) -> Span | None:
+        """Convert a span of the article's text to one of the window, or None if it is not all in one piece."""
+        for start, there, length in self.pieces:
+            if there <= span[0] and span[1] <= there + length:
+                return span[0] - there + start, span[1] - there + start
+        return None
+
+
+def clip(article: Article, passage: Span, sentences: Sequence[Span] = ()) -> Clipping:
+    """Make the clipping of a passage.
+
+    Args:
+        article: with its header.
+        passage: a span of the article's body.
+        sentences: the sentences of the passage that may answer, as spans of the article's text.
+    """
+    text, pieces, spans = "", [], []
+    for start, end in _header(article):
+        spans += [(low - start + len(text), high - start + len(text)) for low, high in _lines(article.text, start, end)]
+        pieces.append((len(text), start, end - start))
+        text += f"{article.text[start:end]}\n"
+    lines, start = len(spans), passage[0] - len(text)
+    pieces.append((len(text), passage[0], passage[1] - passage[0]))
+    spans += [(low - start, high - start) for low, high in sentences]
+    return Clipping(PassageText(text + article.text[slice(*passage)], tuple(spans)), lines, tuple(pieces))
+
+
+def _header(article: Article) -> list[Span]:
+    """The slices of the header: the whole header if it is short, otherwise the lines that are kept."""
+    head = article.text[: article.body_start]
+    start, end = len(head) - len(head.lstrip()), len(head.rstrip())
+    if end - start <= MAX_HEADER_CHARS:
+        return [(start, end)] if start < end else []
+    pieces: list[Span] = []
+    left, kept = MAX_HEADER_CHARS, False
+    for low, high in _lines(head, start, end):
+        titled = low < article.title_end and article.title_start < high
+        below = head[low - 1 : low] in (" ", "\t") or head.startswith("- ", low)  # continues the line above
+        kept = titled or _KEPT_LINE.match(head, low) is not None or (kept and below)
+        if kept and (titled or high - low <= left):
+            pieces.append((low, min(high, low + left)))
+            left -= pieces[-1][1] - low
+    return [(low, high) for low, high in pieces if low < high]
+
+
+def _lines(text: str, start: int, end: int) -> list[Span]:
+    """The lines between two places, without blank lines, front matter rules, and white space at the ends."""
+    return [match.span() for match in _LINE.finditer(text, start, end) if match.group() not in ("---", "...")]
