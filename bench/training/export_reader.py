@@ -6,13 +6,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.training.reader_rows import OWN_PARAGRAPHS
+from bench.training.reader_rows import CLIPPING_QUESTIONS
+from index.reading.articles import read_article
+from index.reading.passages import split
+from index.reading.tokens import load_encoding
+from qa.clipping import clip
 
 if TYPE_CHECKING:
     import torch
 
-CALIBRATED = 60
-"""How many of our own paragraphs are used to measure the size of the channels."""
+CALIBRATED = 120
+"""How many clippings are used to measure the size of the channels."""
 
 
 def export(folder: Path, target: Path) -> None:
@@ -39,8 +43,7 @@ def export(folder: Path, target: Path) -> None:
     tokenizer = Tokenizer.from_file(str(packaged_model() / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    entries = [json.loads(line) for line in OWN_PARAGRAPHS.read_text(encoding="utf-8").splitlines()[:CALIBRATED]]
-    pairs = [tokenizer.encode(entry["questions"][0]["question"], entry["text"]) for entry in entries]
+    pairs = [tokenizer.encode(*pair) for pair in _clippings()]
     network = BertForQuestionAnswering.from_pretrained(str(folder), attn_implementation="eager").eval()
     names = ("input_ids", "attention_mask", "token_type_ids")
     rows = [
@@ -51,3 +54,16 @@ def export(folder: Path, target: Path) -> None:
     example = {name: torch.cat([row[name][:, :20] for row in rows[:2]]) for name in names}
     write_int8(Spans(network).eval(), example, ("starts", "ends"), target / NETWORK)
     print(f'SHA256 = "{sha256(target / NETWORK)}"  # {(target / NETWORK).stat().st_size / 1e6:.1f} MB')
+
+
+def _clippings() -> list[tuple[str, str]]:
+    """Questions, each with some clipping of its article."""
+    rows = [json.loads(line) for line in CLIPPING_QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    here = [row for row in rows if CLIPPING_QUESTIONS.with_name(row["collection"]).is_dir()]
+    pairs = []
+    for at, row in enumerate(here[:: len(here) // CALIBRATED][:CALIBRATED]):
+        article = read_article(CLIPPING_QUESTIONS.with_name(row["collection"]) / row["file"])
+        passages = split(article, load_encoding())
+        passage = passages[at % len(passages)]
+        pairs.append((row["question"], clip(article, (passage.start, passage.end)).window.text))
+    return pairs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from index.reading.articles import Article
 from index.reading.passages import split
 from index.reading.tokens import load_encoding
+from qa.clipping import clip
 from qa.measuring.datasets import read_questions
 from qa.question import read_question
 from qa.retriever import search
@@ -24,6 +26,24 @@ OWN_QUESTIONS = Path(__file__).with_name("reader_questions.jsonl")
 """Our own questions about the radio stories: file, question, and where the answer is in the file."""
 OWN_PARAGRAPHS = Path(__file__).with_name("reader_paragraphs.jsonl")
 """Our own paragraphs, each with some questions and where their answers are in it."""
+CLIPPING_QUESTIONS = Path(__file__).with_name("clipping_questions.jsonl")
+"""Our own questions about long articles: collection, file, kind, question, the sentence that answers, the answers."""
+MORE: dict[str, tuple[int, int]] = {
+    "onestopqa": (1770, 2),
+    "tydiqa-en": (1200, 1),
+    "quoref": (400, 2),
+    "clapnq-dev": (584, 1),
+    "timeqa-human": (400, 1),
+    "afriqa-en": (400, 1),
+    "selqa": (400, 1),
+    "belebele-en": (314, 1),
+    "qadiscourse-wikinews": (400, 1),
+    "qasrl-wikinews": (250, 1),
+}
+"""For each public source: the most questions, drawn at random, and the most windows without an answer of each."""
+HELD_OUT = 150
+"""The least number of questions about long articles that are kept for measuring, with all others about their articles.
+"""
 READ = ("reddit", "amazon_reviews", "fairytaleqa")
 SENTENCES = "qamr"
 SHARE = 0.5
@@ -40,16 +60,30 @@ class Row(NamedTuple):
     text: str
     start: int = -1
     end: int = -1
+    inside: bool = False
+    """Whether the answer is only somewhere in the span."""
 
 
 Group = list[Row]
 """The rows of one question: first the one that answers, if any, then the others, the most similar first."""
 
 
-def rows_of_all(folder: Path, news: Path, library: Library) -> dict[str, list[Group]]:
-    """The groups of each part. ``folder`` has the files of ``READ`` and ``SENTENCES``."""
+def rows_of_all(folder: Path, news: Path, library: Library, more: Path, long: Library) -> dict[str, list[Group]]:
+    """The groups of each part.
+
+    Args:
+        folder: the files of ``READ`` and ``SENTENCES``.
+        news: questions about the stories.
+        library: an index of the stories.
+        more: the files of ``MORE``.
+        long: an index of the collections of ``CLIPPING_QUESTIONS``, each in its own folder.
+    """
     rng = random.Random(SEED)
+    clippings, held_out = _hold_out(list(_clipping_questions()))
     return {
+        "clippings": list(_clipping_groups(clippings, long)),
+        "held out": list(_clipping_groups(held_out, long)),
+        "more": [group for name in MORE for group in _more_groups(more / f"{name}.jsonl", *MORE[name], rng)],
         "read": [group for name in READ for group in _squad_groups(folder / f"{name}.json", rng)],
         "sentences": list(_sentence_groups(folder / f"{SENTENCES}.json", rng)),
         "paragraphs": list(_paragraph_groups(OWN_PARAGRAPHS)),
@@ -125,8 +159,6 @@ def _paragraph_groups(path: Path) -> Iterator[Group]:
 
 def _nearest(texts: Sequence[str]) -> Callable[[str], list[int]]:
     """A function from a question to the numbers of the four best texts by BM25."""
-    import re
-
     import tantivy
 
     builder = tantivy.SchemaBuilder()
@@ -151,6 +183,115 @@ def _nearest(texts: Sequence[str]) -> Callable[[str], list[int]]:
         return [int(number or 0) for number in searcher.fast_field_values("id", [address for _, address in hits])]
 
     return near
+
+
+def _more_groups(path: Path, count: int, others: int, rng: random.Random) -> Iterator[Group]:
+    """For each question of a public source, the windows of its text, the answering one first, then the nearest others.
+
+    The nearest windows come from articles with other titles, since a source may have one article in several versions.
+    """
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in rows if row["yes_no"] is None and row.get("filled", 1)]
+    chosen = rng.sample(rows, min(count, len(rows)))
+    windows = {(row.get("title") or "", row["context"]): list[str]() for row in chosen}
+    articles = {key: _titled(*key) for key in windows}
+    passages = {key: _windows_of(article) for key, article in articles.items()}
+    for key, own in windows.items():
+        own += [clip(articles[key], place).window.text for place in passages[key]]
+    texts = [(title, text) for (title, _), own in windows.items() for text in own]
+    near = _nearest([text for _, text in texts])
+    for row in chosen:
+        key = row.get("title") or "", row["context"]
+        answers, article = row["answers"], articles[key]
+        nearest = [texts[n] for n in near(row["question"])]
+        own = windows[key]
+        candidates = own + [text for title, text in nearest if (title or text) != key[0] and text not in own]
+        if not answers:
+            yield [Row(row["question"], text) for text in candidates[: others + 1]]
+            continue
+        start = article.body_start + answers[0]["start"]
+        end = start + len(answers[0]["text"])
+        inside = row.get("granularity") == "sentence"
+        for place in passages[key]:
+            clipping = clip(article, place)
+            span = clipping.in_window((start, end))
+            if span is not None:
+                answering = Row(row["question"], clipping.window.text, *span, inside)
+                yield [answering, *_without(answers[0]["text"], row["question"], candidates, answering)[:others]]
+                break
+
+
+def _titled(title: str, text: str) -> Article:
+    """An article with a title, or without one if it is empty."""
+    head = f"{title}\n\n" if title else ""
+    return Article(path="", text=head + text, title_end=len(title), body_start=len(head))
+
+
+def _without(answer: str, question: str, texts: Sequence[str], answering: Row) -> list[Row]:
+    """Rows of the windows that do not have the words of the answer."""
+    words = re.compile(rf"(?<!\w){re.escape(answer)}(?!\w)", re.IGNORECASE)
+    return [Row(question, text) for text in texts if text != answering.text and not words.search(text)]
+
+
+class LongQuestion(NamedTuple):
+    """One of our questions about long articles."""
+
+    path: str
+    """Path of the article in the index."""
+    question: str
+    """A follow-up comes after the question before it."""
+    sentence: str
+    """Empty if the article does not answer."""
+    answers: tuple[str, ...]
+    kind: str
+
+
+def _clipping_questions() -> Iterator[LongQuestion]:
+    for line in CLIPPING_QUESTIONS.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        question = " ".join([*row.get("history", ()), row["question"]])
+        path = f"{row['collection']}/{row['file']}"
+        yield LongQuestion(path, question, row.get("sentence", ""), tuple(row.get("answers", ())), row["kind"])
+
+
+def _hold_out(questions: Sequence[LongQuestion]) -> tuple[list[LongQuestion], list[LongQuestion]]:
+    """The questions to train on, and all questions about random articles until there are ``HELD_OUT``."""
+    paths = sorted({question.path for question in questions})
+    random.Random(SEED).shuffle(paths)
+    held: set[str] = set()
+    while sum(question.path in held for question in questions) < HELD_OUT:
+        held.add(paths.pop())
+    return [q for q in questions if q.path not in held], [q for q in questions if q.path in held]
+
+
+def _clipping_groups(questions: Sequence[LongQuestion], library: Library) -> Iterator[Group]:
+    """For each question, its window, then other windows of its article and windows of other articles in turn.
+
+    These are windows that the index finds; of its own article also others, if it finds few.
+    """
+    ids = {article.path: article.id for article in library.articles()}
+    for path, question, sentence, answers, kind in questions:
+        article = library.article(ids[path])
+        assert article is not None
+        near = [(other.id == article.id, clip(other, place).window.text) for other, place in _near(question, library)]
+        own = [clip(article, place) for place in _windows_of(article)]
+        found = [text for is_own, text in near if is_own]
+        of_article = list(dict.fromkeys([*found, *(clipping.window.text for clipping in own)]))[: max(4, len(found))]
+        of_others = [text for is_own, text in near if not is_own]
+        texts = [text for pair in itertools.zip_longest(of_article, of_others) for text in pair if text is not None]
+        if not sentence:
+            yield [Row(question, text) for text in texts[:9]]
+            continue
+        answer = next((answer for answer in answers if answer in sentence), sentence)
+        start = article.text.index(sentence) + sentence.index(answer)
+        inside = kind == "yes-no" and len(answer.split()) > 20  # longer than an answer may be
+        # The header is in all windows of its article. If it answers, a window that was found comes first.
+        for clipping in sorted(own, key=lambda clipping: clipping.window.text not in found):
+            span = clipping.in_window((start, start + len(answer)))
+            if span is not None:
+                answering = Row(question, clipping.window.text, *span, inside)
+                yield [answering, *_without(answer, question, texts, answering)[:8]]
+                break
 
 
 Place = tuple[str, str, int, int]
@@ -182,18 +323,19 @@ def _news_groups(places: Sequence[Place], library: Library) -> Iterator[Group]:
     """For each question, its passage, and the best 8 of the 12 passages found by the index that do not answer."""
     names = {Path(article.path).name: article.id for article in library.articles()}
     for question, name, start, end in places:
-        near = [(article.id, place, article.text[slice(*place)]) for article, place in _near(question, library)]
+        near = [(found.id, place, clip(found, place).window.text) for found, place in _near(question, library)]
         if not name:
             yield from [[Row(question, text) for _, _, text in near[:8]]] if near else []
             continue
         article = library.article(names[name])
         assert article is not None
-        answering = [span for span in _windows_of(article) if span[0] <= start and end <= span[1]]
-        answer = article.text[start:end].lower()
-        for low, high in answering:
-            others = [text for id_, place, text in near if (id_, place) != (article.id, (low, high))]
-            rows = [Row(question, text) for text in others if answer not in text.lower()]
-            yield [Row(question, article.text[low:high], start - low, end - low), *rows[:8]]
+        for place in _windows_of(article):
+            clipping = clip(article, place)
+            span = clipping.in_window((start, end))
+            if span is not None and place[0] <= start:
+                others = [text for id_, other, text in near if (id_, other) != (article.id, place)]
+                answering = Row(question, clipping.window.text, *span)
+                yield [answering, *_without(article.text[start:end], question, others, answering)[:8]]
 
 
 def _windows_of(article: Article) -> list[tuple[int, int]]:
