@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
 CERTAIN, LIKELY = 0.7, 0.5
 """The least probability of an intent to reply without looking into the articles, and to reply in its own form."""
-SURE = 0.0
-"""The least confidence at which one answer is shown as the answer. Below it there are candidates."""
 DOUBTFUL = 3
-"""The most candidates."""
+"""The most candidates, which are shown from half the threshold on."""
 UNMEASURED = 0.5
 """The confidence of an overview or a list of articles."""
 MAX_ARTICLES, MAX_OVERVIEW = 20, 8
@@ -185,11 +183,11 @@ def answer_from(
     shown = without_copies(hits[: max(k, POOL)], to_the_figure=True)[:k]
     parameters = load_parameters()
     probability = confidence(features(question, hits[:POOL], library), parameters.confidence)
-    if probability < parameters.threshold:
+    if probability < parameters.threshold / 2:
         return replace(nothing, confidence=probability, nearest=tuple(shown), reason=why_not(question, library))
     yes_no = intents.get(Intent.YES_NO, 0.0) >= LIKELY
     evidence = tuple(evidence_of(hit, library, marked=not yes_no and _nearly_as_likely(hit, hits[0])) for hit in shown)
-    if probability < SURE:
+    if probability < parameters.threshold:
         return replace(
             nothing,
             confidence=probability,

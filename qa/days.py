@@ -19,6 +19,7 @@ _DAY_OF_MONTH = re.compile(
     rf"|(?P<month2>{_MONTH})\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)\b(?:,?\s+(?P<year>(?:19|20)\d\d))?",
     re.IGNORECASE,
 )
+_ISO = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 _NEAR = {"today": 0, "tonight": 0, "this morning": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
 _NEAR_DAY = re.compile(rf"\b(?:{'|'.join(_NEAR)})\b", re.IGNORECASE)
 _TO_COME = re.compile(
@@ -42,6 +43,12 @@ def resolve(words: str, published: datetime.date | None, sentence: str) -> datet
     """
     clause = next((part for part in re.split(r"[,;:—–]", sentence) if words in part), sentence)
     to_come = _TO_COME.search(clause) is not None
+    iso = _ISO.search(words)
+    if iso:
+        try:
+            return datetime.date.fromisoformat(iso.group())
+        except ValueError:
+            return None
     named = _DAY_OF_MONTH.search(words)
     if named:
         return _day_of_month(named, published, to_come)

@@ -266,7 +266,7 @@ def sureness(confidence: float) -> str:
 
 def turn(answer: Answer, narrowed: str = "") -> str:
     """One question with its answer. ``narrowed`` describes the articles that were searched, if not all."""
-    body = _BODIES.get(answer.kind, _not_found)(answer)
+    body = _BODIES.get(answer.kind, _found if answer.evidence else _not_found)(answer)
     if answer.understood not in ("", answer.question):
         body = f'<p class="note">Taken as: {escape(answer.understood)}</p>{body}'
     notes = [f"Only articles {narrowed} were searched."] if narrowed else []

@@ -98,7 +98,8 @@ def _ask(asked: Asked, gold: NDArray[np.bool_], library: Snapshot, everything: _
         return result
     right = np.array([is_gold(asked, hit.article.id, hit.start, hit.end) for hit in hits], bool)
     signals = np.array([astuple(hit.signals) for hit in hits]).reshape(-1, len(fields(Signals)))
-    fused = fuse(signals, load_parameters().ranking)
+    in_body = np.array([hit.start >= hit.article.body_start for hit in hits], bool)  # only the reader sees a header
+    fused = np.where(in_body, fuse(signals, load_parameters().ranking), -np.inf)
     given = everything.given(asked, question, hits, reader)
     return replace(
         result,

@@ -40,7 +40,7 @@ def test_not_found_says_which_word_is_nowhere(library: Library) -> None:
 def test_not_found_claims_nothing_of_words_that_are_there(shipped: Library) -> None:
     said = answer("Who won the election in Serbia?", shipped)
     assert not said.found
-    assert said.reason == "I found no sentence that answers this."
+    assert "No sentence mentions" not in said.reason
 
 
 def test_evidence_holds_no_near_copies(own_library: Library, index_path: Path) -> None:

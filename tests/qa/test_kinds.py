@@ -77,6 +77,13 @@ def test_a_question_for_articles_gets_articles(question: str, paths: set[str], t
     assert [row["file"] for row in said.to_dict()["articles"]] == [article.path for article in said.articles]
 
 
+def test_what_only_the_header_says_is_answered_from_there(town: Library) -> None:
+    said = answer("who wrote about the bridge being closed", town)
+    best = (said.evidence or said.candidates)[0]
+    assert best.hit.text == "author: Mara Petrović"
+    assert best.hit.article.text[best.start : best.end] == "Mara Petrović"
+
+
 def test_talk_is_answered_without_clippings(town: Library) -> None:
     said = answer("Hello there!", town)
     assert (said.kind, said.found, said.evidence, said.nearest) == ("talk", False, (), ())

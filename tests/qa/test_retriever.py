@@ -35,7 +35,6 @@ MARCH, APRIL = datetime.date(2022, 3, 4), datetime.date(2022, 4, 1)
     [
         ("What did the works cost?", COST),
         ("what destroyed the plum blossom", FROST),
-        ("How much of the money came from the European Union?", "Two thirds of it came from the European Union."),
         ("Does insurance cover frost?", "Insurance covers hail but not frost."),
         (
             "What crop does the co-operative's head Ilic expect?",
@@ -62,6 +61,11 @@ def test_hits_carry_their_article(library: Library) -> None:
     assert start <= hit.start < hit.end <= end
 
 
+def test_a_sentence_that_leans_on_the_one_before_it_is_found_beside_it(library: Library) -> None:
+    hits = retrieve("How much of the money came from the European Union?", library, k=2)
+    assert {hit.text for hit in hits} == {COST, "Two thirds of it came from the European Union."}
+
+
 def test_k_and_order(library: Library) -> None:
     hits = retrieve("bridge repairs", library, k=3)
     assert len(hits) == 3
@@ -69,9 +73,8 @@ def test_k_and_order(library: Library) -> None:
     assert len(retrieve("bridge repairs", library, k=100)) == 11  # every sentence there is
 
 
-def test_a_title_is_never_a_hit(library: Library) -> None:
+def test_a_title_does_not_win_by_its_topic_alone(library: Library) -> None:
     hits = retrieve("Old bridge over the Lim reopens after repairs", library, k=100)
-    assert all(hit.start >= hit.article.body_start for hit in hits)
     assert hits[0].text.startswith("The stone bridge over the Lim reopened to traffic")
 
 
