@@ -156,10 +156,11 @@ def answer(
     parsed = read_question(question, since, until, source, history)
     if k < 1:
         raise QuestionError(f"{k} sentences cannot be shown; ask for at least 1.")
-    on_its_own = parsed.text == parsed.asked and not parsed.phrases
-    intents = {} if not on_its_own else intents_of(parsed.asked, snapshot.encode_question(parsed.asked))
+    intents = {} if parsed.phrases else intents_of(parsed.asked, snapshot.encode_question(parsed.asked))
     if intents.get(Intent.TALK, 0.0) >= CERTAIN and not parsed.restriction:
-        return Answer(parsed.asked, False, TALK, 1.0, kind="talk", understood=parsed.text)
+        return Answer(parsed.asked, False, TALK, 1.0, kind="talk", understood=parsed.asked)
+    if parsed.text != parsed.asked:  # what a few words ask for is not told by them alone
+        intents = {}
     for intent, reply in ((Intent.ARTICLES, which_articles), (Intent.OVERVIEW, overview)):
         if intents.get(intent, 0.0) >= LIKELY and not parsed.leans_on_another and (answered := reply(parsed, snapshot)):
             return answered

@@ -129,7 +129,7 @@ def read_question(
     return Question(
         asked,
         text,
-        text if _leans(asked) or not _ASKS.search(asked) else asked,
+        asked if _ASKS.search(asked) and _own_words(asked) else text,
         tuple(terms or dict.fromkeys(words)),
         _phrases(asked),
         restriction,
@@ -154,19 +154,20 @@ def _needed(question: str, history: Sequence[str]) -> list[str]:
 
 def _follows(question: str) -> bool:
     """Whether a question may go on from the one before it. A rule of thumb, asked only where there is one before it."""
-    words = analyse(question)
-    own = [word for word in words if word not in _analysed(FUNCTION_WORDS)]
     if _FOLLOWING.match(question) or _leans(question):
         return True
-    return not _has_name(question) and (len(set(own)) <= _FEW_TERMS or not _analysed(_POINTING).isdisjoint(words))
+    points_back = not _analysed(_POINTING).isdisjoint(analyse(question))
+    return not _has_name(question) and (points_back or len(_own_words(question)) <= _FEW_TERMS)
 
 
 def _leans(question: str) -> bool:
     """Whether a question says nothing of its own: no name, no phrase, at most one word beside one that points back."""
-    words = analyse(question)
-    own = {word for word in words if word not in _analysed(FUNCTION_WORDS)}
-    allowed = 0 if _analysed(_POINTING).isdisjoint(words) else 1
-    return not (_phrases(question) or _has_name(question)) and len(own) <= allowed
+    allowed = 0 if _analysed(_POINTING).isdisjoint(analyse(question)) else 1
+    return not (_phrases(question) or _has_name(question)) and len(_own_words(question)) <= allowed
+
+
+def _own_words(question: str) -> set[str]:
+    return {word for word in analyse(question) if word not in _analysed(FUNCTION_WORDS)}
 
 
 def _has_name(question: str) -> bool:

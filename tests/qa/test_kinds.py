@@ -98,6 +98,17 @@ def test_a_question_goes_on_from_an_earlier_one(town: Library) -> None:
     assert "About 600 farms are hit." in found[:3]
 
 
+def test_talk_between_questions_is_talk(town: Library) -> None:
+    assert answer("thanks!", town, history=("How large is the plum crop?",)).kind == "talk"
+
+
+def test_a_question_that_goes_on_is_read_by_its_own_words(town: Library) -> None:
+    said = answer("And when did it reopen?", town, history=("Where does the stone bridge stand?",))
+    best = (said.evidence or said.candidates)[0]
+    assert best.hit.text.startswith("The stone bridge over the Lim reopened to traffic on Friday")
+    assert best.text == "Friday"
+
+
 def test_a_question_of_its_own_is_not_changed_by_earlier_ones(town: Library) -> None:
     question = "Who is the mayor that spoke about the bridge over the Lim?"
     assert answer(question, town, history=("How large is the plum crop?",)).understood == question
