@@ -12,7 +12,7 @@ from index.reading.articles import Article
 from index.reading.passages import split_sentences
 from index.storage.analysis import analyse
 from index.storage.rows import ArticleInfo, Restriction
-from qa.days import period
+from qa.days import MONTHS, period
 from qa.question import Question, fold
 from qa.retriever import Hit, Signals, search
 
@@ -25,7 +25,6 @@ _LIBRARY_WORDS = (
     "happened tell show find list give many anything everything latest recent news month year become became"
 )
 """Words that such questions are made from, whatever the articles are about."""
-_MONTHS = "january february march april may june july august september october november december"
 _SHARE = 0.6
 """Of the highest score, that an article needs to be concerned."""
 _SEARCHED = 200
@@ -41,9 +40,10 @@ def articles_about(question: Question, library: Snapshot, most: int) -> list[Art
     """
     restriction = question.restriction or period(question.text) or Restriction()
     topic = [term for term in question.terms if term not in _analysed(_LIBRARY_WORDS) and not _is_time(term)]
-    by_author = [info for info in library.articles() if _is_by(info, question.names)]
+    infos = library.articles()
+    by_author = [info for info in infos if _is_by(info, question.names)]
     if by_author or (restriction and not topic):
-        infos = by_author or [info for info in library.articles() if _within(info, restriction)]
+        infos = by_author or [info for info in infos if _within(info, restriction)]
         return [article for info in infos[:most] if (article := library.article(info.id))]
     best: dict[int, Hit] = {}
     for hit in search(replace(question, restriction=restriction), library, _SEARCHED):
@@ -78,7 +78,7 @@ def lead(article: Article) -> Hit:
 
 
 def _is_time(term: str) -> bool:
-    return term.isdigit() or term in _analysed(_MONTHS)
+    return term.isdigit() or term in _analysed(" ".join(MONTHS))
 
 
 @cache

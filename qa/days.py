@@ -11,9 +11,9 @@ import re
 from index.storage.rows import Restriction
 
 _WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-_MONTHS = "january february march april may june july august september october november december".split()
+MONTHS = "january february march april may june july august september october november december".split()
 _WEEKDAY = re.compile(rf"\b(?:({'|'.join(_WEEKDAYS)}))\b", re.IGNORECASE)
-_MONTH = rf"(?:{'|'.join(_MONTHS)})"
+_MONTH = rf"(?:{'|'.join(MONTHS)})"
 _DAY_OF_MONTH = re.compile(
     rf"\b(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month>{_MONTH})"
     rf"|(?P<month2>{_MONTH})\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)\b(?:,?\s+(?P<year>(?:19|20)\d\d))?",
@@ -63,7 +63,7 @@ def resolve(words: str, published: datetime.date | None, sentence: str) -> datet
 
 def _day_of_month(named: re.Match[str], published: datetime.date | None, to_come: bool) -> datetime.date | None:
     """A day of a month; without a year, the last or the next one beside the article's date."""
-    month = _MONTHS.index((named["month"] or named["month2"]).lower()) + 1
+    month = MONTHS.index((named["month"] or named["month2"]).lower()) + 1
     years = [int(named["year"])] if named["year"] else []
     if not years and published is not None:
         years = [published.year - 1, published.year, published.year + 1]
@@ -103,6 +103,6 @@ def period(question: str) -> Restriction | None:
         return None
     from dateutil.relativedelta import relativedelta  # late: as above
 
-    month = _MONTHS.index(named["month"].lower()) + 1 if named["month"] else None
+    month = MONTHS.index(named["month"].lower()) + 1 if named["month"] else None
     first = datetime.date(int(named["year"]), month or 1, 1)
     return Restriction(first, first + relativedelta(months=1 if month else 12, days=-1))

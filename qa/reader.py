@@ -61,10 +61,6 @@ class Reading:
         """Where the best span ends."""
         return self.spans[0][1]
 
-    def moved(self, by: int) -> Reading:
-        """The same reading in a longer text, in which the window begins at ``by``."""
-        return Reading(tuple((start + by, end + by) for start, end in self.spans), self.score)
-
 
 class Reader:
     """An opened reader. Safe to share between threads.

@@ -37,7 +37,7 @@ CANDIDATES = 20
 """Passages taken from each of the three searches."""
 READ, WITHIN = 8, 50.0
 """The most passages that are read, and how far the fused score of a passage's best sentence may be below the highest.
-Nearly as good as always reading twelve passages, in less than a third of the time (docs/reader.md)."""
+In effect the eight best are read: on long articles a closer bound loses the right passage (docs/ranking.md)."""
 
 HEADER_LESS = 2.0
 """How much less a line of a header scores than a sentence: it must not win by its topic alone."""
@@ -266,7 +266,7 @@ def read_best(
     positions: dict[int, list[int]] = {}  # by passage; passages in the order of their best sentences
     for at in np.argsort(-scores, kind="stable").tolist():
         positions.setdefault(candidates.rows[at].passage, []).append(at)
-    read_from: list[tuple[Clipping, list[int]]] = []  # each with the positions of its sentences
+    read_from: list[tuple[Article, Clipping, list[int]]] = []  # with the positions of its sentences
     for id_, (best, *others) in islice(positions.items(), read):
         passage = candidates.passages.get(id_)
         article = library.article(passage.article) if passage else None
@@ -276,30 +276,26 @@ def read_best(
             break
         sentences = sorted([best, *others])
         spans = [(candidates.rows[at].start, candidates.rows[at].end) for at in sentences]
-        read_from.append((clip(article, (passage.start, passage.end), spans), sentences))
+        read_from.append((article, clip(article, (passage.start, passage.end), spans), sentences))
     readings: dict[int, Reading] = {}
-    window_readings = reader.read(question.to_read, [clipping.window for clipping, _ in read_from], question.several)
-    for (clipping, sentences), sentence_readings in zip(read_from, window_readings, strict=True):
+    window_readings = reader.read(question.to_read, [clipping.window for _, clipping, _ in read_from], question.several)
+    for (_, clipping, sentences), sentence_readings in zip(read_from, window_readings, strict=True):
         for at, reading in zip(sentences, sentence_readings[clipping.lines :], strict=True):
             readings[at] = Reading(tuple(map(clipping.in_article, reading.spans)), reading.score)
-    return readings, list(_in_headers(read_from, window_readings, library, candidates, scores, question.phrases))
+    return readings, list(_in_headers(read_from, window_readings, candidates, scores, question.phrases))
 
 
 def _in_headers(
-    read_from: Sequence[tuple[Clipping, list[int]]],
+    read_from: Sequence[tuple[Article, Clipping, list[int]]],
     window_readings: Sequence[Sequence[Reading]],
-    library: Snapshot,
     candidates: Candidates,
     scores: NDArray[np.float64],
     phrases: tuple[str, ...],
 ) -> Iterator[Hit]:
     """A hit for each line of a header that may answer, with the score of the best sentence of the same passage."""
     best: dict[Span, Hit] = {}
-    for (clipping, positions), readings in zip(read_from, window_readings, strict=True):
+    for (article, clipping, positions), readings in zip(read_from, window_readings, strict=True):
         at = max(positions, key=lambda at: scores[at])
-        article = library.article(candidates.rows[at].article)
-        if article is None:
-            continue
         for line, reading in zip(clipping.window.sentences[: clipping.lines], readings, strict=False):
             start, end = clipping.in_article(line)
             spans = tuple(map(clipping.in_article, reading.spans))
@@ -307,9 +303,7 @@ def _in_headers(
             signals = Signals(*candidates.signals[at].tolist())
             hit = Hit(article, start, end, score, signals, (start, end), Reading(spans, reading.score))
             key = (article.id or 0, start)
-            likely = reading.score > 0 and holds(
-                hit.text, phrases
-            )  # more likely than that nothing in the window answers
+            likely = reading.score > 0 and holds(hit.text, phrases)  # likelier than "no answer here"
             if likely and (key not in best or best[key].score < score):
                 best[key] = hit
     yield from best.values()
