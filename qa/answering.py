@@ -18,9 +18,10 @@ from qa.days import resolve
 from qa.intent import Intent, intents_of
 from qa.parameters import load_parameters
 from qa.question import Kind, Question, read_question
-from qa.reader import NEARLY, Reading, load_reader
+from qa.reader import NEARLY, Reader, Reading, load_reader
 from qa.reasons import LEANS, NOT_SURE, TALK, why_not, why_nothing
 from qa.retriever import Hit, article_row, library_to_ask, search
+from qa.spelling import read_corrected
 
 if TYPE_CHECKING:
     from index.library import Library, Snapshot
@@ -101,7 +102,7 @@ class Answer:
     kind: str = "none"
     """"fact", "yes-no", "overview", "articles", "talk", "candidates" or "none"."""
     understood: str = ""
-    """The question as it was taken, with the earlier ones that it needs."""
+    """The question as it was taken: without misspelt words, and with the earlier ones that it needs."""
     date: datetime.date | None = None
     """The day that answers a question for one, as "Friday" means it in its article."""
     polarity: str | None = None
@@ -153,9 +154,14 @@ def answer(
         QuestionError, IndexStateError, ModelError: as ``qa.retrieve`` does.
     """
     snapshot = library_to_ask(library)
-    parsed = read_question(question, since, until, source, history)
+    typed, reader = read_question(question, since, until, source, history), load_reader()
     if k < 1:
         raise QuestionError(f"{k} sentences cannot be shown; ask for at least 1.")
+    parsed = read_corrected(typed, snapshot, reader, history)
+    return replace(_answer(parsed, snapshot, k, reader), question=typed.asked)
+
+
+def _answer(parsed: Question, snapshot: Snapshot, k: int, reader: Reader) -> Answer:
     intents = {} if parsed.phrases else intents_of(parsed.asked, snapshot.encode_question(parsed.asked))
     if intents.get(Intent.TALK, 0.0) >= CERTAIN and not parsed.restriction:
         return Answer(parsed.asked, False, TALK, 1.0, kind="talk", understood=parsed.asked)
@@ -164,7 +170,7 @@ def answer(
     for intent, reply in ((Intent.ARTICLES, which_articles), (Intent.OVERVIEW, overview)):
         if intents.get(intent, 0.0) >= LIKELY and not parsed.leans_on_another and (answered := reply(parsed, snapshot)):
             return answered
-    hits = [] if parsed.leans_on_another else search(parsed, snapshot, max(k, POOL), load_reader())
+    hits = [] if parsed.leans_on_another else search(parsed, snapshot, max(k, POOL), reader)
     return answer_from(parsed, hits, snapshot, k, intents)
 
 
@@ -221,12 +227,13 @@ def which_articles(question: Question, library: Snapshot) -> Answer | None:
 
 
 def overview(question: Question, library: Snapshot) -> Answer | None:
-    """The first sentence of each article that a question concerns, in the order of date; None if there are not two."""
+    """One sentence of each article that a question concerns, in the order of date; None if there are not two."""
     articles = articles_about(question, library, MAX_OVERVIEW)
-    if len(articles) < 2:
-        return None
     articles.sort(key=lambda article: article.date or datetime.date.max)
-    evidence = tuple(evidence_of(lead(article), library, marked=False) for article in articles)
+    leads = without_copies([hit for article in articles if (hit := lead(article, question, library))])
+    if len(leads) < 2:
+        return None
+    evidence = tuple(evidence_of(hit, library, marked=False) for hit in leads)
     return Answer(question.asked, True, "", UNMEASURED, evidence=evidence, kind="overview", understood=question.text)
 
 

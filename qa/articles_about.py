@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from index.reading.articles import Article
-from index.reading.passages import split_sentences
 from index.storage.analysis import analyse
 from index.storage.rows import ArticleInfo, Restriction
 from qa.days import MONTHS, period
@@ -25,17 +26,27 @@ _LIBRARY_WORDS = (
     "happened tell show find list give many anything everything latest recent news month year become became"
 )
 """Words that such questions are made from, whatever the articles are about."""
-_SHARE = 0.6
-"""Of the highest score, that an article needs to be concerned."""
-_SEARCHED = 200
+_SHARE = 0.75
+"""Of the highest score, that an article needs to be concerned. Chosen with the scores on 24 questions about running
+stories (docs/ranking.md)."""
+_SEARCHED = 300
 """Sentences that are looked at."""
+_WEIGHED = 30
+"""The most articles whose titles are compared with the question."""
+_LEAD = 12
+"""The sentences of an article among which the one that says the most is sought: news begins with it."""
+_LATER = 0.02
+"""How much less a sentence counts than the one before it."""
+_FRAGMENT = 40
+"""Characters of a sentence that says too little, such as a dateline."""
 
 
 def articles_about(question: Question, library: Snapshot, most: int) -> list[Article]:
     """The articles that a question concerns, best first.
 
-    These are the articles of an author whom the question names; otherwise those whose text has most of the question's
-    own words, the rare ones counting more; or, if it has none, all of the time that it names. A month or a year in the
+    These are the articles of an author whom the question names; otherwise those that are nearest to it, by the share
+    of its own words in the text, the rare ones counting more, and by the cosines of the best sentence and the title;
+    or, if it has no words of its own, all of the time that it names. A month or a year in the
     question restricts the articles' dates, unless it comes with a restriction of its own.
     """
     restriction = question.restriction or period(question.text) or Restriction()
@@ -49,14 +60,19 @@ def articles_about(question: Question, library: Snapshot, most: int) -> list[Art
     for hit in search(replace(question, restriction=restriction), library, _SEARCHED):
         best.setdefault(hit.article.id or 0, hit)
     idf = library.lexical.idf(topic)
+    total, vector = sum(idf.values()) or 1.0, library.encode_question(question.text)
     scored = []
     for hit in best.values():
         words = set(analyse(hit.article.text))
-        scored.append((sum(weight for term, weight in idf.items() if term in words), hit))
-    highest = max((score for score, _ in scored), default=0.0)
-    concerned = [(score, hit) for score, hit in scored if score >= _SHARE * highest > 0]
-    concerned.sort(key=lambda pair: -pair[0])  # stable: the search's order among equals
-    return [hit.article for _, hit in concerned[:most]]
+        share = sum(weight for term, weight in idf.items() if term in words) / total
+        scored.append((share + max(hit.signals.dense_sentence, hit.signals.dense_passage), hit.article))
+    scored.sort(key=lambda pair: -pair[0])  # stable: the search's order among equals
+    titled = [
+        (score + float(library.encode_question(article.title) @ vector), article)
+        for score, article in scored[:_WEIGHED]
+    ]
+    titled.sort(key=lambda pair: -pair[0])
+    return [article for score, article in titled[:most] if score >= _SHARE * titled[0][0]]
 
 
 def _is_by(info: ArticleInfo, names: Sequence[str]) -> bool:
@@ -70,11 +86,18 @@ def _within(info: ArticleInfo, restriction: Restriction) -> bool:
     return info.date is not None and since <= info.date <= until
 
 
-def lead(article: Article) -> Hit:
-    """The first sentence of an article, as a hit: in news it says the most."""
-    first = split_sentences(article.text, article.body_start)[0]
-    place = (first.start, first.end)
-    return Hit(article, *place, 0.0, Signals(0.0, 0.0, 0.0, 0.0, 0.0), place)
+def lead(article: Article, question: Question, library: Snapshot) -> Hit | None:
+    """The sentence that sums up a stored article best: an early one that is near to the title and to the question."""
+    passages = library.store.passages_of(article.id or 0)
+    rows, vectors = library.store.sentences_of(passages)
+    if not rows:
+        return None  # removed a moment ago
+    wanted = library.encode_question(article.title) + library.encode_question(question.text) / 2
+    scores = vectors[:_LEAD] @ wanted - _LATER * np.arange(len(rows))[:_LEAD]
+    scores -= [row.end - row.start < _FRAGMENT for row in rows[:_LEAD]]
+    at = int(scores.argmax())
+    place = (rows[at].start, rows[at].end)
+    return Hit(article, *place, float(scores[at]), Signals(0.0, 0.0, 0.0, 0.0, 0.0), place)
 
 
 def _is_time(term: str) -> bool:

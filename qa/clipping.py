@@ -1,8 +1,8 @@
 """Clippings: the windows of text that the reader reads, each the header of an article and one of its passages.
 
-A passage from the middle of a long article says "he" or "the project". The header says who and which, and when
-and by whom the article was written. A clipping is made of slices of the article's text, so each span of it can
-be found in the article again.
+A passage from the middle of a long article says "he" or "the project". The header and the text before the passage
+say who and which, and when and by whom the article was written. A clipping is made of slices of the article's
+text, so each span of it can be found in the article again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from qa.bounds import Span
 
 MAX_HEADER_CHARS = 240
 """Of a longer header, only the lines with title, date, author and source are used."""
+BEFORE = 250
+"""About how many characters before a passage are read with it. They do not answer: they tell who "he" is."""
 _KEPT_LINE = re.compile(r"(?:title|date|published|authors?|by|byline|source)\b", re.IGNORECASE)
 _LINE = re.compile(r"\S(?:[^\n]*\S)?")
 
@@ -30,7 +32,8 @@ class Clipping:
     lines: int
     """The number of lines of the header."""
     pieces: tuple[tuple[int, int, int], ...]
-    """The slices of the article: start in the window, start in the article, length. The passage is the last one."""
+    """The slices of the article: start in the window, start in the article, length. The passage, with what is before
+    it, is the last one."""
 
     def in_article(self, span: Span) -> Span:
         """Convert a span of the window to one of the article's text.
@@ -67,10 +70,20 @@ def clip(article: Article, passage: Span, sentences: Sequence[Span] = ()) -> Cli
         spans += [(low - start + len(text), high - start + len(text)) for low, high in _lines(article.text, start, end)]
         pieces.append((len(text), start, end - start))
         text += f"{article.text[start:end]}\n"
-    lines, start = len(spans), passage[0] - len(text)
-    pieces.append((len(text), passage[0], passage[1] - passage[0]))
-    spans += [(low - start, high - start) for low, high in sentences]
-    return Clipping(PassageText(text + article.text[slice(*passage)], tuple(spans)), lines, tuple(pieces))
+    first = _before(article, passage[0])
+    lines, shift = len(spans), len(text) - first
+    pieces.append((len(text), first, passage[1] - first))
+    spans += [(low + shift, high + shift) for low, high in sentences]
+    return Clipping(PassageText(text + article.text[first : passage[1]], tuple(spans)), lines, tuple(pieces))
+
+
+def _before(article: Article, passage: int) -> int:
+    """Where the text that is read before a passage begins: at the body's first word, or after a white space."""
+    low = max(article.body_start, passage - BEFORE)
+    text = article.text[low:passage]
+    if low > article.body_start and not article.text[low - 1].isspace():
+        text = text[len(text.split(maxsplit=1)[0]) :] if text.strip() else ""
+    return passage - len(text.lstrip())
 
 
 def _header(article: Article) -> list[Span]:

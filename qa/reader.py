@@ -76,6 +76,10 @@ class Reader:
         self._network = network
         self._first, self._last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is common enough to be in the vocabulary as a whole."""
+        return self._tokenizer.token_to_id(word.casefold()) is not None
+
     def read(self, question: str, windows: Sequence[PassageText], several: bool = False) -> list[list[Reading]]:
         """The reading of each sentence of each window. A sentence without tokens keeps the whole sentence as its span.
 

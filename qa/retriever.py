@@ -29,13 +29,14 @@ from qa.clipping import Clipping, clip
 from qa.parameters import Weights, load_parameters
 from qa.question import Question, holds, read_question
 from qa.reader import Reader, Reading, load_reader
+from qa.spelling import read_corrected
 
 if TYPE_CHECKING:
     from index.library import Library, Snapshot
 
 CANDIDATES = 20
 """Passages taken from each of the three searches."""
-READ, WITHIN = 8, 50.0
+READ, WITHIN = 14, 50.0
 """The most passages that are read, and how far the fused score of a passage's best sentence may be below the highest.
 In effect the eight best are read: on long articles a closer bound loses the right passage (docs/ranking.md)."""
 
@@ -128,8 +129,8 @@ def retrieve(
         since, until: only articles of these dates, both included. Articles without a date are then left
             out.
         source: only articles of this source. Case is ignored.
-        rerank: whether the reader reads the best passages. It finds the answering sentence more often, but
-            takes several times longer.
+        rerank: whether the reader reads the best passages. It finds the answering sentence more often, and misspelt
+            words are understood, but it takes several times longer.
 
     Raises:
         QuestionError: the question is empty, too long or not text, ``k`` is below 1, ``since`` is after
@@ -138,7 +139,10 @@ def retrieve(
     """
     snapshot = library_to_ask(library)
     parsed = read_question(question, since, until, source)
-    return search(parsed, snapshot, k, load_reader() if rerank else None)
+    if not rerank:
+        return search(parsed, snapshot, k)
+    reader = load_reader()
+    return search(read_corrected(parsed, snapshot, reader), snapshot, k, reader)
 
 
 def library_to_ask(library: Library | str | os.PathLike[str] | None) -> Snapshot:

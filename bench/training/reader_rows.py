@@ -44,6 +44,7 @@ MORE: dict[str, tuple[int, int]] = {
 HELD_OUT = 150
 """The least number of questions about long articles that are kept for measuring, with all others about their articles.
 """
+YES_NO = "boolq"
 READ = ("reddit", "amazon_reviews", "fairytaleqa")
 SENTENCES = "qamr"
 SHARE = 0.5
@@ -62,6 +63,8 @@ class Row(NamedTuple):
     end: int = -1
     inside: bool = False
     """Whether the answer is only somewhere in the span."""
+    polarity: int = -1
+    """1 if the window says yes to the question, 0 if it says no, -1 otherwise."""
 
 
 Group = list[Row]
@@ -84,6 +87,7 @@ def rows_of_all(folder: Path, news: Path, library: Library, more: Path, long: Li
         "clippings": list(_clipping_groups(clippings, long)),
         "held out": list(_clipping_groups(held_out, long)),
         "more": [group for name in MORE for group in _more_groups(more / f"{name}.jsonl", *MORE[name], rng)],
+        "yes-no": list(_yes_no_groups(more / f"{YES_NO}.jsonl")),
         "read": [group for name in READ for group in _squad_groups(folder / f"{name}.json", rng)],
         "sentences": list(_sentence_groups(folder / f"{SENTENCES}.json", rng)),
         "paragraphs": list(_paragraph_groups(OWN_PARAGRAPHS)),
@@ -221,6 +225,15 @@ def _more_groups(path: Path, count: int, others: int, rng: random.Random) -> Ite
                 break
 
 
+def _yes_no_groups(path: Path) -> Iterator[Group]:
+    """Questions for yes or no, each with its text, which decides it somewhere."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        text = f"{row.get('title') or ''}\n{row['context']}".strip()
+        start = len(text) - len(row["context"])
+        yield [Row(row["question"], text, start, len(text), True, int(row["yes_no"] == "yes"))]
+
+
 def _titled(title: str, text: str) -> Article:
     """An article with a title, or without one if it is empty."""
     head = f"{title}\n\n" if title else ""
@@ -244,6 +257,8 @@ class LongQuestion(NamedTuple):
     """Empty if the article does not answer."""
     answers: tuple[str, ...]
     kind: str
+    polarity: int
+    """1 for yes, 0 for no, -1 if it is not such a question."""
 
 
 def _clipping_questions() -> Iterator[LongQuestion]:
@@ -251,7 +266,10 @@ def _clipping_questions() -> Iterator[LongQuestion]:
         row = json.loads(line)
         question = " ".join([*row.get("history", ()), row["question"]])
         path = f"{row['collection']}/{row['file']}"
-        yield LongQuestion(path, question, row.get("sentence", ""), tuple(row.get("answers", ())), row["kind"])
+        polarity = {"yes": 1, "no": 0}.get(row.get("polarity", ""), -1)
+        yield LongQuestion(
+            path, question, row.get("sentence", ""), tuple(row.get("answers", ())), row["kind"], polarity
+        )
 
 
 def _hold_out(questions: Sequence[LongQuestion]) -> tuple[list[LongQuestion], list[LongQuestion]]:
@@ -270,11 +288,12 @@ def _clipping_groups(questions: Sequence[LongQuestion], library: Library) -> Ite
     These are windows that the index finds; of its own article also others, if it finds few.
     """
     ids = {article.path: article.id for article in library.articles()}
-    for path, question, sentence, answers, kind in questions:
+    for path, question, sentence, answers, kind, polarity in questions:
         article = library.article(ids[path])
         assert article is not None
         near = [(other.id == article.id, clip(other, place).window.text) for other, place in _near(question, library)]
-        own = [clip(article, place) for place in _windows_of(article)]
+        places = _windows_of(article)
+        own = [clip(article, place) for place in places]
         found = [text for is_own, text in near if is_own]
         of_article = list(dict.fromkeys([*found, *(clipping.window.text for clipping in own)]))[: max(4, len(found))]
         of_others = [text for is_own, text in near if not is_own]
@@ -286,10 +305,11 @@ def _clipping_groups(questions: Sequence[LongQuestion], library: Library) -> Ite
         start = article.text.index(sentence) + sentence.index(answer)
         inside = kind == "yes-no" and len(answer.split()) > 20  # longer than an answer may be
         # The header is in all windows of its article. If it answers, a window that was found comes first.
-        for clipping in sorted(own, key=lambda clipping: clipping.window.text not in found):
+        holding = [one for one, (low, high) in zip(own, places, strict=True) if low <= start < high] or own
+        for clipping in sorted(holding, key=lambda clipping: clipping.window.text not in found):
             span = clipping.in_window((start, start + len(answer)))
             if span is not None:
-                answering = Row(question, clipping.window.text, *span, inside)
+                answering = Row(question, clipping.window.text, *span, inside, polarity)
                 yield [answering, *_without(answer, question, texts, answering)[:8]]
                 break
 

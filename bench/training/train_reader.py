@@ -10,7 +10,7 @@ A row is a question, a window of text, and where the answer is in it, if anywher
 are a group. The network learns where the answer is over all windows of a group at once, and "no answer" is
 one more place (shared normalisation: Clark & Gardner 2018, section 3.2). So scores of different windows are
 comparable, which ranking sentences of many passages needs. A window of an article is a clipping, made by the
-same function as for asking: the header of the article and a passage (``qa.clipping``). Groups come in six parts:
+same function as for asking: the header of the article and a passage (``qa.clipping``). Groups come in seven parts:
 
 - ``read``: questions in SQuAD form, each with its passage; half of them also with a passage found by BM25;
 - ``sentences``: questions about one sentence, shown among other sentences of the same collection;
@@ -18,9 +18,10 @@ same function as for asking: the header of the article and a passage (``qa.clipp
 - ``news``: questions about the radio stories, existing ones and our own, each with the passages that an
   index of all stories finds;
 - ``clippings``: our own questions about long articles, each with other passages of its article and of others;
-- ``more``: natural questions from public sources, each with the other windows of its text.
+- ``more``: natural questions from public sources, each with the other windows of its text;
+- ``yes-no``: natural questions for yes or no, each with a text that decides it.
 
-The script makes a seventh part, ``held out``, for ``bench.training.measure_reader``; it is not trained on.
+The script makes one more part, ``held out``, for ``bench.training.measure_reader``; it is not trained on.
 
 docs/reader.md has the figures, the curve and the seed of the shipped weights.
 """
@@ -44,10 +45,11 @@ if TYPE_CHECKING:
     import torch
 
 
-MAX_TOKENS = 320
+MAX_TOKENS = 384
 BATCH_TOKENS = 3000
 """Tokens of one step of one worker, padding included."""
-RATE = {1: 1e-4, 2: 1e-4, 3: 1e-4, 4: 1e-4, 5: 6e-5}
+POLARITY_WEIGHT = 1.0
+RATE = {1: 1e-4, 2: 1e-4, 3: 1e-4, 4: 1e-4, 5: 6e-5, 6: 6e-5}
 STAGES: dict[int, dict[str, tuple[float, int]]] = {
     1: {"read": (0.8, 1), "sentences": (0.3, 0)},
     2: {"news": (2, 3), "read": (0.08, 1)},
@@ -61,10 +63,18 @@ STAGES: dict[int, dict[str, tuple[float, int]]] = {
         "read": (0.02, 1),
         "sentences": (0.005, 0),
     },
+    6: {
+        "clippings": (1, 3),
+        "news": (0.5, 2),
+        "more": (0.6, 2),
+        "yes-no": (0.4, 0),
+        "paragraphs": (0.15, 2),
+        "read": (0.02, 1),
+    },
 }
 """For each stage and part: the number of passes over its questions, and the most windows without an answer that a
 question gets in a pass. Each pass uses other windows."""
-DROPOUT = {1: 0.0, 2: 0.0, 3: 0.1, 4: 0.0, 5: 0.1}
+DROPOUT = {1: 0.0, 2: 0.0, 3: 0.1, 4: 0.0, 5: 0.1, 6: 0.1}
 
 
 def groups_to_train(stage: int, parts: dict[str, list[Group]]) -> list[Group]:
@@ -94,6 +104,8 @@ class Example(NamedTuple):
     """The tokens at which the answer may begin."""
     lasts: list[int]
     """The tokens at which it may end."""
+    polarity: int = -1
+    """1 if the window says yes to the question, 0 if it says no, -1 if it is not to be learnt."""
 
 
 def example_of(row: Row, tokenizer: Any) -> Example:
@@ -105,8 +117,8 @@ def example_of(row: Row, tokenizer: Any) -> Example:
         if sequence == 1 and row.start >= 0 and end > row.start and start < row.end
     ]
     if row.inside:
-        return Example(pair.ids, pair.type_ids, tokens, tokens)
-    return Example(pair.ids, pair.type_ids, tokens[:1], tokens[-1:])
+        return Example(pair.ids, pair.type_ids, tokens, tokens, row.polarity)
+    return Example(pair.ids, pair.type_ids, tokens[:1], tokens[-1:], row.polarity)
 
 
 def batches_of(examples: Sequence[Sequence[Example]]) -> list[list[int]]:
@@ -153,8 +165,20 @@ def loss_of(logits: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor, grou
     return (total - right).mean()
 
 
+def polarity_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """The summed loss of "no" (0) and "yes" (1), divided by the number of all rows. Rows with -1 do not count.
+
+    Args:
+        logits: shape (rows, 2).
+        wanted: shape (rows,).
+    """
+    import torch
+
+    return torch.nn.functional.cross_entropy(logits, wanted, ignore_index=-1, reduction="sum") / len(wanted)
+
+
 def tensors_of(batch: Sequence[Sequence[Example]]) -> dict[str, torch.Tensor]:
-    """The inputs of the network and of ``loss_of`` for a batch of groups: ids, types, mask, firsts, lasts, groups."""
+    """The inputs of the network and of ``loss_of`` for a batch of groups."""
     import torch
 
     rows = [example for group in batch for example in group]
@@ -166,7 +190,16 @@ def tensors_of(batch: Sequence[Sequence[Example]]) -> dict[str, torch.Tensor]:
         ids[n, :length], types[n, :length], mask[n, :length] = torch.tensor(row.ids), torch.tensor(row.types), 1
         firsts[n, row.firsts], lasts[n, row.lasts] = True, True
     groups = torch.tensor([n for n, group in enumerate(batch) for _ in group])
-    return {"ids": ids, "types": types, "mask": mask, "firsts": firsts, "lasts": lasts, "groups": groups}
+    polarity = torch.tensor([row.polarity for row in rows])
+    return {
+        "ids": ids,
+        "types": types,
+        "mask": mask,
+        "firsts": firsts,
+        "lasts": lasts,
+        "groups": groups,
+        "polarity": polarity,
+    }
 
 
 class Job(NamedTuple):
@@ -191,8 +224,8 @@ def train(worker: int, job: Job) -> None:
     import torch
     import torch.distributed as distributed
     from tokenizers import Tokenizer
-    from transformers import BertForQuestionAnswering
 
+    from bench.training.reader_network import open_network
     from index.encoding.sentence_transformer import packaged_model
 
     torch.set_num_threads(1)
@@ -203,12 +236,7 @@ def train(worker: int, job: Job) -> None:
     tokenizer = Tokenizer.from_file(str(packaged_model() / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
-    network = BertForQuestionAnswering.from_pretrained(
-        job.start_from or str(packaged_model()),
-        hidden_dropout_prob=DROPOUT[job.stage],
-        attention_probs_dropout_prob=0.0,
-        attn_implementation="eager",
-    )
+    network = open_network(job.start_from or packaged_model(), DROPOUT[job.stage])
     network.bert.embeddings.requires_grad_(False)  # so words missing from training keep their places
     learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
     stored = json.loads(job.rows.read_text(encoding="utf-8"))
@@ -234,10 +262,10 @@ def train(worker: int, job: Job) -> None:
         tensors = tensors_of([examples[at] for at in batch])
         mask, groups = tensors["mask"], tensors["groups"]
         with torch.autocast("cpu", torch.bfloat16):
-            output = network(input_ids=tensors["ids"], attention_mask=mask, token_type_ids=tensors["types"])
-        starts = loss_of(output.start_logits.float(), mask, tensors["firsts"], groups)
-        ends = loss_of(output.end_logits.float(), mask, tensors["lasts"], groups)
-        loss = (starts + ends) / 2
+            output = network(tensors["ids"], mask, tensors["types"])
+        starts = loss_of(output.starts.float(), mask, tensors["firsts"], groups)
+        ends = loss_of(output.ends.float(), mask, tensors["lasts"], groups)
+        loss = (starts + ends) / 2 + POLARITY_WEIGHT * polarity_loss(output.polarity[:, 0].float(), tensors["polarity"])
         optimiser.zero_grad()
         loss.backward()
         spent = time.monotonic() - started

@@ -149,6 +149,11 @@ class Lexical:
         query = tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in parts])
         return _run(self._sentences, query, k, restriction)
 
+    def search_similar(self, term: str, k: int = 20) -> Scored:
+        """At most ``k`` passages with a word, as analysed, that differs from a term by one letter or by a swap of two."""
+        query = tantivy.Query.fuzzy_term_query(self._passages.schema, "text", term, 1, True)
+        return _run(self._passages, query, k, None)
+
     def score_passages(self, terms: Sequence[str], ids: Sequence[int]) -> Scored:
         """BM25 scores of some passages. A passage with none of the terms is left out."""
         return _search(self._passages, terms, len(ids), ids=ids)

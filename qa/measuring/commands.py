@@ -19,9 +19,10 @@ def evaluate_command(words: Sequence[str]) -> int:
         prog="python -m qa evaluate",
         description="Measure on questions in SQuAD form, or on a .jsonl of questions about the articles of --library. "
         'Each paragraph becomes an article, unless --library is given. A list of {"question": …} without contexts is '
-        "asked of the other files' articles, as unanswerable.",
+        "asked of the other files' articles, as unanswerable. A folder with articles/ and questions.jsonl is asked as "
+        "users ask, and the replies are judged.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="or a folder")
     parser.add_argument("--library", metavar="INDEX", help="an index of the articles that the questions are about")
     parser.add_argument("--limit", type=int, metavar="N", help="ask at most N questions of a file, evenly spread")
     parser.add_argument("--exact", action="store_true", help="encode with sentence-transformers itself")
@@ -32,12 +33,26 @@ def evaluate_command(words: Sequence[str]) -> int:
     import sklearn.metrics  # noqa: F401
 
     from index.library import open_index
+    from qa.measuring import conversations
     from qa.measuring.evaluation import evaluate
     from qa.measuring.report import rows, summary, table
 
     library = open_index(options.library) if options.library else None
+    folders = [path for path in options.files if conversations.is_folder_of_questions(path)]
+    files = [path for path in options.files if path not in folders]
     with _open_to_write(options.rows) as rows_file:
-        for figures in evaluate(options.files, library, options.limit, options.exact):
+        for folder in folders:
+            with conversations.opened(folder) as (asked, questions):
+                judged = conversations.judge_all(asked, questions[: options.limit])
+            name, totals = folder.name, conversations.summary(judged)
+            print(
+                json.dumps(_without_nan({"file": name, **totals}))
+                if options.json
+                else conversations.table(name, judged)
+            )
+            for one in judged:
+                rows_file.write(json.dumps(one.row(), ensure_ascii=False) + "\n")
+        for figures in evaluate(files, library, options.limit, options.exact) if files else ():
             print(json.dumps(_without_nan(summary(figures))) if options.json else table(figures), flush=True)
             for row in rows(figures):
                 rows_file.write(json.dumps(_without_nan(row), ensure_ascii=False) + "\n")

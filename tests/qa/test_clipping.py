@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from index.reading.articles import Article, parse_article
-from qa.clipping import MAX_HEADER_CHARS, Clipping, clip
+from qa.clipping import BEFORE, MAX_HEADER_CHARS, Clipping, clip
 from tests.conftest import BRIDGE
 
 LONG = """\
@@ -42,7 +42,9 @@ def test_a_short_header_stands_whole_above_the_passage() -> None:
     cost, union = "The works cost 3.4 million euros.", "Two thirds of it came from the European Union."
     clipping = clipping_of(article, cost, union)
     header = "date 2022-03-04 Old bridge over the Lim reopens after repairs\nsource: Test Wire"
-    assert clipping.window.text == f"{header}\n{cost} {union}"
+    before = article.text[article.body_start : article.text.index(cost)].lstrip()
+    assert before.startswith("The stone bridge")
+    assert clipping.window.text == f"{header}\n{before}{cost} {union}"
     assert texts(clipping) == [*header.split("\n"), cost, union]
     assert clipping.lines == 2
     for start, end in clipping.window.sentences:
@@ -73,7 +75,7 @@ def test_a_long_header_is_cut_to_title_date_and_authors() -> None:
 def test_a_span_across_a_border_is_cut_to_where_it_begins() -> None:
     article = parse_article(BRIDGE.encode(), "bridge.txt")
     clipping = clipping_of(article, "The works cost 3.4 million euros.")
-    border = clipping.window.text.index("\nThe works")
+    border = clipping.window.text.index("\nThe stone")
     across = border - 4, border + 10
     assert article.text[slice(*clipping.in_article(across))] == "Wire"
     assert article.text[slice(*clipping.in_article((border, border + 4)))] == "The"  # it begins with the line break
@@ -81,6 +83,24 @@ def test_a_span_across_a_border_is_cut_to_where_it_begins() -> None:
         clipping.in_article((border, border + 1))
     assert clipping.in_window((article.body_start - 5, article.body_start + 5)) is None
     assert clipping.in_window((len(article.text) - 5, len(article.text))) is None
+
+
+def test_a_passage_is_read_with_the_words_before_it_but_only_its_own_sentences_may_answer() -> None:
+    first = "Anja Brekke has rung the bell of Holm for sixty years. " * 6
+    text = f"{first}She lives above the forge."
+    clipping = clip(Article(path="holm.txt", text=text), (len(first), len(text)), [(len(first), len(text))])
+    before = clipping.window.text.removesuffix("She lives above the forge.")
+    assert BEFORE - 20 < len(before) <= BEFORE
+    assert first.endswith(before)
+    assert first.removesuffix(before).endswith(" ")  # it begins with a whole word
+    assert texts(clipping) == ["She lives above the forge."]
+    assert clipping.in_article(clipping.window.sentences[0]) == (len(first), len(text))
+
+
+def test_a_word_longer_than_what_is_read_before_a_passage_is_left_out() -> None:
+    text = f"{'x' * 400} It rained."
+    clipping = clip(Article(path="rain.txt", text=text), (401, len(text)), [(401, len(text))])
+    assert clipping.window.text == "It rained."
 
 
 def test_an_article_without_a_header_is_its_passage_alone() -> None:
