@@ -185,11 +185,10 @@ def _is_data(text: str, start: int, end: int, toml: bool) -> bool:
     prose = [match.start() for match in _PROSE.finditer(text, start, end) if match.start() not in keys]
     if toml:
         prose = [at for at in prose if text[at] != "["]
-    if not prose:
+    known = any(key in _FIELDS for key in keys.values())
+    if not prose or (known and all(text[at - 2 : at] != "\n\n" for at in prose)):
         return True
-    if not any(key in _FIELDS for key in keys.values()):
-        return False
-    return all(text[at - 2 : at] != "\n\n" for at in prose) or _parsed(text[start:end], toml) is not None
+    return _parsed(text[start:end], toml) is not None
 
 
 def _read_entries(text: str, start: int, end: int, toml: bool, header: Header) -> None:
@@ -221,9 +220,8 @@ def _parsed(data: str, toml: bool) -> Any:
     import yaml  # late: only front matter needs it
 
     try:
-        node = yaml.compose(
-            data, Loader=yaml.SafeLoader
-        )  # not load: no aliases to expand, and every node has its place
+        # Not load: nothing is made of it, no alias expanded, and every node has its place. YAML takes no tabs.
+        node = yaml.compose(data.replace("\t", " "), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
         return None
     return node if isinstance(node, yaml.MappingNode) else None

@@ -45,7 +45,7 @@ _MENU = frozenset(
 """Words of menus and of the rows of buttons above an article. A line of nothing else is one."""
 _DATELINE = re.compile(
     r"[^\W\d_][\w.’' -]{1,40}(?:, [A-Z][\w. ]{1,25})? ?\([A-Z][\w ./-]{1,30}\) ?(?:—|–|--?) "
-    rf"|[A-Z][A-Z.’' -]{{2,40}}(?:, [A-Z][\w. ]{{1,25}})?, {MONTH} ?\d{{1,2}}[^\n]{{0,40}}?(?:—|–|--?) "
+    rf"|[A-Z][A-Z.’' -]{{2,40}}(?:, [A-Z][\w. ]{{1,25}})?, (?i:{MONTH}) ?\d{{1,2}}[^\n]{{0,40}}?(?:—|–|--?) "
 )
 _BYLINE = re.compile(
     r"(?:(?:written|reported|reporting|story|words|text|posted) )?by:? +(?P<names>\S.*)", re.IGNORECASE
@@ -107,6 +107,8 @@ def author_of(line: str) -> str | None:
         return None
     names = byline["names"]
     words = re.findall(r"[^\s,/&|;]+", names)
+    if not words:
+        return None
     if words[0].lower() in _NO_NAMES and not re.search(r"\b(?:press|agency|agencies|staff|editors?)\b", names.lower()):
         return None
     named = [word for word in words if word[0].isupper()]
