@@ -19,7 +19,8 @@ from index.encoding.recipe import read_recipe
 from index.errors import ArticleError, ClippingsError, LibraryError, ModelError
 from index.preparing import encode_each
 from index.reading import files
-from index.reading.articles import UNDATED, Article, parse_article, read_article
+from index.reading.articles import Article, parse_article, read_article
+from index.reading.header import UNDATED
 from index.storage.lexical import Lexical, catch_up
 from index.storage.locking import WAIT_SECONDS, BuildLock
 from index.storage.rows import EncodedArticle

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from index.encoding.windows import PassageText
 from index.reading.articles import Article
+from index.reading.header import states
 from qa.bounds import Span
 
 MAX_HEADER_CHARS = 240
 """Of a longer header, only the lines with title, date, author and source are used."""
 BEFORE = 250
 """About how many characters before a passage are read with it. They do not answer: they tell who "he" is."""
-_KEPT_LINE = re.compile(r"(?:title|date|published|authors?|by|byline|source)\b", re.IGNORECASE)
+_RULE = re.compile(r"-{3,}|\.{3}|\+{3}|={2,}")
 _LINE = re.compile(r"\S(?:[^\n]*\S)?")
 
 
@@ -97,7 +98,7 @@ def _header(article: Article) -> list[Span]:
     for low, high in _lines(head, start, end):
         titled = low < article.title_end and article.title_start < high
         below = head[low - 1 : low] in (" ", "\t") or head.startswith("- ", low)  # continues the line above
-        kept = titled or _KEPT_LINE.match(head, low) is not None or (kept and below)
+        kept = titled or states(head[low:high]) or (kept and below)
         if kept and (titled or high - low <= left):
             pieces.append((low, min(high, low + left)))
             left -= pieces[-1][1] - low
@@ -105,5 +106,5 @@ def _header(article: Article) -> list[Span]:
 
 
 def _lines(text: str, start: int, end: int) -> list[Span]:
-    """The lines between two places, without blank lines, front matter rules, and white space at the ends."""
-    return [match.span() for match in _LINE.finditer(text, start, end) if match.group() not in ("---", "...")]
+    """The lines between two places, without blank lines, rules, and white space at the ends."""
+    return [match.span() for match in _LINE.finditer(text, start, end) if not _RULE.fullmatch(match.group())]

@@ -111,8 +111,10 @@ def compose(text: str, title: str = "", date: str = "", source: str = "") -> byt
 
 
 def _quoted(value: str) -> str:
-    """A value for front matter. Reading drops quotes around a value, so one that has quotes gets a second pair."""
-    return f"'{value}'" if value[0] == value[-1] and value[0] in "\"'" else value
+    """A value for front matter, verbatim: in quotes that it does not hold, or else as a block."""
+    if '"' not in value and "\\" not in value:
+        return f'"{value}"'
+    return f"'{value}'" if "'" not in value else f"|-\n  {value}"
 
 
 def trash(corpus: Path, name: str) -> None:

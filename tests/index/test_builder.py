@@ -28,6 +28,7 @@ from index.errors import ArticleError, ClippingsError, IndexBusyError, IndexStat
 from index.library import Library
 from index.reading import articles, files
 from index.reading.articles import parse_article
+from index.reading.header import read_header as read_article_header
 from index.storage.database import FILE
 from index.storage.locking import BuildLock
 from index.storage.store import Store
@@ -594,7 +595,7 @@ def failing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     boundaries, encode, header = (
         sentencex.get_sentence_boundaries,
         TokenEncoder.encode_passages,
-        articles._read_header,
+        read_article_header,
     )
 
     def split(language: str, text: str) -> Any:
@@ -607,10 +608,10 @@ def failing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             raise RuntimeError
         return encode(self, passages)
 
-    def read_header(text: str) -> Any:
+    def read_header(text: str, name: str) -> Any:
         if "gargoyle" in text:
             raise RecursionError("maximum recursion depth exceeded")
-        return header(text)
+        return header(text, name)
 
     if request.param == "splitting":
         monkeypatch.setattr(sentencex, "get_sentence_boundaries", split)
@@ -618,7 +619,7 @@ def failing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param == "encoding":
         monkeypatch.setattr(TokenEncoder, "encode_passages", encode_passages)
         return SAID.format("RuntimeError")
-    monkeypatch.setattr(articles, "_read_header", read_header)
+    monkeypatch.setattr(articles, "read_header", read_header)
     return SAID.format("RecursionError: maximum recursion depth exceeded")
 
 

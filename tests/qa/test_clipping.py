@@ -72,6 +72,15 @@ def test_a_long_header_is_cut_to_title_date_and_authors() -> None:
     assert there[0] == article.text.index("emily-read")
 
 
+def test_a_long_header_in_toml_keeps_its_own_names_for_them() -> None:
+    lines = ["pubDate = 2023-02-24", 'title = "Water"', 'publisher = "Post"', "authors = [", '  "Ann Lee",']
+    left_out = ["]", "lastmod = 2024-01-01", f'excerpt = "{"water " * 50}"', 'link = "https://a.example"']
+    head = "\n".join([*lines, *left_out])
+    article = parse_article(f"+++\n{head}\n+++\n\nIt has 40 people.\n".encode(), "water.md")
+    kept = [line.strip() for line in lines]
+    assert texts(clipping_of(article, "It has 40 people.")) == [*kept, "It has 40 people."]
+
+
 def test_a_span_across_a_border_is_cut_to_where_it_begins() -> None:
     article = parse_article(BRIDGE.encode(), "bridge.txt")
     clipping = clipping_of(article, "The works cost 3.4 million euros.")

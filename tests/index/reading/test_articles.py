@@ -84,7 +84,7 @@ def test_text_without_a_title_is_all_body(text: str) -> None:
     assert (article.body_start, article.title) == (0, "story")
 
 
-@pytest.mark.parametrize("day", ["2021-13-45", "2021-02-30", "26/09/2021"])
+@pytest.mark.parametrize("day", ["2021-13-45", "2021-02-30", "03/04/2021"])
 def test_a_date_that_is_none_is_said_and_the_article_kept(day: str) -> None:
     article = parse(f"date {day} A title\n\nText.\n")
     assert article.date is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from index.reading import files
+from index.reading.articles import parse_article
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,13 @@ def test_a_pasted_text_gets_a_name_that_can_only_be_a_file_of_the_folder(title: 
     assert files.write(data, title or text[:60], corpus) == name
     assert files.write(data, title or text[:60], corpus) == name.removesuffix(".txt") + "-2.txt"
     assert len([path for path in tmp_path.rglob("*") if path != corpus]) == len(list(corpus.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Ferry", "null", "Ferry: 9 # 1", '"Never"', "It's 'over'", 'He said "it\'s C:\\new"', "- [x] {{ y }}", "'"],
+)
+def test_a_title_is_read_as_it_was_typed(title: str) -> None:
+    article = parse_article(files.compose("The ferry Skua sank.", title, "2022-06-07", title), "ferry.txt")
+    assert (article.title, article.source, article.warning) == (title, title, None)
+    assert article.text[article.body_start :] == "\nThe ferry Skua sank.\n"
