@@ -150,7 +150,7 @@ class Lexical:
         return _run(self._sentences, query, k, restriction)
 
     def search_similar(self, term: str, k: int = 20) -> Scored:
-        """At most ``k`` passages with a word, as analysed, that differs from a term by one letter or by a swap of two."""
+        """At most ``k`` passages with a word, as analysed, that differs from a term by one letter or a swap of two."""
         query = tantivy.Query.fuzzy_term_query(self._passages.schema, "text", term, 1, True)
         return _run(self._passages, query, k, None)
 
