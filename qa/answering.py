@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from index.errors import QuestionError
 from index.reading.articles import Article
+from index.reading.blocks import context_above, list_at
 from qa.articles_about import articles_about, lead
 from qa.bounds import Span, complete, leans
 from qa.confidence import confidence, features, without_copies
@@ -32,7 +33,7 @@ DOUBTFUL = 3
 """The most candidates, which are shown from half the threshold on."""
 UNMEASURED = 0.5
 """The confidence of an overview or a list of articles."""
-MAX_ARTICLES, MAX_OVERVIEW = 20, 8
+MAX_ARTICLES, MAX_OVERVIEW, MAX_ITEMS = 20, 8, 20
 POOL = 25
 """How many hits the confidence is computed from, and near-copies are removed from."""
 
@@ -49,7 +50,8 @@ class Evidence:
     whole sentence.
     """
     context: Span | None = None
-    """The previous sentence, if this one needs it to be understood, for example because it begins with "He"."""
+    """The previous sentence, if this one needs it to be understood, for example because it begins with "He"; the line
+    above a list, for an item; the header of a table, for a row."""
 
     @property
     def start(self) -> int:
@@ -203,6 +205,9 @@ def answer_from(
             nearest=tuple(shown[DOUBTFUL:]),
             reason=NOT_SURE,
         )
+    if intents.get(Intent.LIST, 0.0) >= LIKELY or question.several:
+        listed = _listed(hits[0])
+        evidence = (listed, *(one for one in evidence if not _inside(one.hit, listed.hit))) if listed else evidence
     best = evidence[0]
     day = None
     if question.kind is Kind.DATE and not yes_no:
@@ -240,8 +245,23 @@ def overview(question: Question, library: Snapshot) -> Answer | None:
 def evidence_of(hit: Hit, library: Snapshot, marked: bool = True) -> Evidence:
     """The evidence of a hit: its exact answers, or the whole sentence unless ``marked``, and its context."""
     text, sentence, id_ = hit.article.text, (hit.start, hit.end), hit.article.id
-    context = library.store.sentence_before(id_, hit.start) if id_ is not None and leans(text, sentence) else None
+    context = context_above(text, hit.start, hit.article.body_start)
+    if context is None and id_ is not None and leans(text, sentence):
+        context = library.store.sentence_before(id_, hit.start)
     return Evidence(hit, exact_answers(text, sentence, hit.reading if marked else None), context)
+
+
+def _listed(hit: Hit) -> Evidence | None:
+    """All items of the list that a hit is in, or that it leads into, as one piece of evidence; None without one."""
+    listing = list_at(hit.article.text, hit.start, hit.article.body_start)
+    if listing is None:
+        return None
+    items = listing.items[:MAX_ITEMS]
+    return Evidence(replace(hit, start=items[0][0], end=items[-1][1]), items, listing.lead_in)
+
+
+def _inside(hit: Hit, whole: Hit) -> bool:
+    return hit.article.id == whole.article.id and whole.start <= hit.start < whole.end
 
 
 def exact_answers(text: str, sentence: Span, reading: Reading | None) -> tuple[Span, ...]:

@@ -51,14 +51,15 @@ def features(question: Question, hits: Sequence[Hit], library: Snapshot) -> Feat
     best = hits[0]
     idf = library.lexical.idf(question.terms)
     start, end = best.passage
+    dated = f"{best.article.date:%B %Y} " if best.article.date else ""  # a question may name the article's month
     others = without_copies(hits)
     return Features(
         cosine=best.signals.dense_sentence,
         passage_cosine=best.signals.dense_passage,
         highest_cosine=max(hit.signals.dense_sentence for hit in hits),
-        matched=_matched(idf, analyse(best.text)),
-        passage_matched=_matched(idf, analyse(best.article.text[start:end])),
-        names=_matched_names(question, best),
+        matched=_matched(idf, analyse(dated + best.text)),
+        passage_matched=_matched(idf, analyse(dated + best.article.text[start:end])),
+        names=_matched_names(question, dated + best.article.text),
         margin=best.score - others[1].score if len(others) > 1 else 0.0,
         best=best.score,
         reader=_reader_score(best),
@@ -109,8 +110,8 @@ def _matched(idf: dict[str, float], words: Sequence[str]) -> float:
     return sum(weight for term, weight in idf.items() if term in present) / total if total else 0.0
 
 
-def _matched_names(question: Question, best: Hit) -> float:
+def _matched_names(question: Question, text: str) -> float:
     names = {term for word in question.names for term in analyse(word)} & set(question.terms)
     if not names:
         return 1.0
-    return len(names & set(analyse(best.article.text))) / len(names)
+    return len(names & set(analyse(text))) / len(names)

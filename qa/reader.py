@@ -30,7 +30,7 @@ SHA256 = "02b5c01e1aaee6062110db705baa34be280f32f4e4bc62c2ddc57b7dafc0250c"
 """SHA-256 of the network, which is beside this file. Its tokenizer is that of the shipped encoder."""
 
 MAX_QUESTION_TOKENS = 64
-MAX_TOKENS = 320
+MAX_TOKENS = 384
 """The most tokens of the network's input: the question, the window, and three special tokens."""
 MAX_PARTS = 16
 """The most parts of one window. Passages of ordinary sentences have fewer; this limits very long sentences."""

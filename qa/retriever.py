@@ -12,7 +12,7 @@ import datetime
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,7 @@ from index.reading.articles import Article
 from index.storage.rows import PassageRow, SentenceRow
 from qa.bounds import Span
 from qa.clipping import Clipping, clip
+from qa.days import period
 from qa.parameters import Weights, load_parameters
 from qa.question import Question, holds, read_question
 from qa.reader import Reader, Reading, load_reader
@@ -42,6 +43,10 @@ In effect the eight best are read: on long articles a closer bound loses the rig
 
 HEADER_LESS = 2.0
 """How much less a line of a header scores than a sentence: it must not win by its topic alone."""
+IN_PERIOD = 3.0
+"""How much more a sentence scores if its article is of the month or year that the question names."""
+AFTERWARDS = datetime.timedelta(days=31)
+"""News of a period is also written shortly after it."""
 MAX_PHRASE_HITS = 10_000
 """The most sentences with a quoted phrase that are considered."""
 ALL = 10_000
@@ -175,7 +180,7 @@ def search(
     parameters = load_parameters()
     weights = weights or (parameters.reading if reader is not None else parameters.ranking)
     candidates = find_candidates(question, library)
-    scores = fuse(candidates.signals, weights)
+    scores = fuse(candidates.signals, weights) + IN_PERIOD * _in_period(question, candidates, library)
     readings: dict[int, Reading] = {}
     headers: list[Hit] = []
     if reader is not None:
@@ -243,6 +248,16 @@ def find_candidates(question: Question, library: Snapshot) -> Candidates:
     return Candidates(rows, passages, np.array(signals))
 
 
+def _in_period(question: Question, candidates: Candidates, library: Snapshot) -> NDArray[np.float64]:
+    """1 for the sentences of articles of the month or year that a question names, or of the weeks after it; else 0."""
+    named = None if question.restriction else period(question.text)
+    if named is None or named.since is None or named.until is None:
+        return np.zeros(len(candidates.rows))
+    first, last = named.since, named.until + AFTERWARDS
+    articles = [library.article(row.article) for row in candidates.rows]
+    return np.array([float(bool(one and one.date and first <= one.date <= last)) for one in articles])
+
+
 def _holds(row: SentenceRow, question: Question, library: Snapshot) -> bool:
     """Whether a sentence contains the question's phrases."""
     article = library.article(row.article)
@@ -285,7 +300,7 @@ def read_best(
     window_readings = reader.read(question.to_read, [clipping.window for _, clipping, _ in read_from], question.several)
     for (_, clipping, sentences), sentence_readings in zip(read_from, window_readings, strict=True):
         for at, reading in zip(sentences, sentence_readings[clipping.lines :], strict=True):
-            readings[at] = Reading(tuple(map(clipping.in_article, reading.spans)), reading.score)
+            readings[at] = replace(reading, spans=tuple(map(clipping.in_article, reading.spans)))
     return readings, list(_in_headers(read_from, window_readings, candidates, scores, question.phrases))
 
 
@@ -305,7 +320,7 @@ def _in_headers(
             spans = tuple(map(clipping.in_article, reading.spans))
             score = float(scores[at]) + reading.score - HEADER_LESS
             signals = Signals(*candidates.signals[at].tolist())
-            hit = Hit(article, start, end, score, signals, (start, end), Reading(spans, reading.score))
+            hit = Hit(article, start, end, score, signals, (start, end), replace(reading, spans=spans))
             key = (article.id or 0, start)
             likely = reading.score > 0 and holds(hit.text, phrases)  # likelier than "no answer here"
             if likely and (key not in best or best[key].score < score):

@@ -21,8 +21,8 @@ def dequantise(source: Path, folder: Path) -> None:
     import onnx
     import torch
     from onnx import numpy_helper
+    from transformers import BertForQuestionAnswering
 
-    from bench.training.reader_network import open_network
     from index.encoding.sentence_transformer import packaged_model
 
     graph = onnx.load(source).graph
@@ -31,10 +31,9 @@ def dequantise(source: Path, folder: Path) -> None:
     for node in graph.node:
         if node.op_type == "Constant":
             values[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-    network = open_network(packaged_model())
+    network = BertForQuestionAnswering.from_pretrained(str(packaged_model()))
     weights = network.state_dict()
-    # Training leaves the embeddings as they are. Older networks have no polarity.
-    missing = {name for name in weights if ".embeddings." not in name and not name.startswith("polarity.")}
+    missing = {name for name in weights if ".embeddings." not in name}  # training leaves the embeddings as they are
     for node in graph.node:
         if node.op_type == "MatMulInteger":
             matrix = _floats(node.input[1].removesuffix("_quantized"), values)
@@ -45,12 +44,12 @@ def dequantise(source: Path, folder: Path) -> None:
             path = node.name.strip("/").removesuffix("_quant").removesuffix("/MatMul").split("/")
             name = ".".join(part for part in path if part != "linear").removeprefix("network.") + ".weight"
             weights[name] = torch.tensor(np.ascontiguousarray(matrix.T))
-            missing.discard(name)
+            missing.remove(name)
     for name, value in values.items():
         own = name.removeprefix("network.").replace(".linear.", ".")
-        if own in missing or own == "polarity.bias":
+        if own in missing:
             weights[own] = torch.tensor(value)
-            missing.discard(own)
+            missing.remove(own)
     if missing:
         raise ValueError(f"{source} lacks {sorted(missing)}")
     network.load_state_dict(weights)

@@ -41,6 +41,8 @@ MORE: dict[str, tuple[int, int]] = {
     "qasrl-wikinews": (250, 1),
 }
 """For each public source: the most questions, drawn at random, and the most windows without an answer of each."""
+LATER = ("tarnvale", "brandmoor", "sciencedesk")
+"""The collections that were written after stage 5."""
 HELD_OUT = 150
 """The least number of questions about long articles that are kept for measuring, with all others about their articles.
 """
@@ -63,8 +65,6 @@ class Row(NamedTuple):
     end: int = -1
     inside: bool = False
     """Whether the answer is only somewhere in the span."""
-    polarity: int = -1
-    """1 if the window says yes to the question, 0 if it says no, -1 otherwise."""
 
 
 Group = list[Row]
@@ -83,8 +83,11 @@ def rows_of_all(folder: Path, news: Path, library: Library, more: Path, long: Li
     """
     rng = random.Random(SEED)
     clippings, held_out = _hold_out(list(_clipping_questions()))
+    later = [question for question in clippings if question.path.split("/")[0] in LATER]
+    earlier = [question for question in clippings if question not in later]
     return {
-        "clippings": list(_clipping_groups(clippings, long)),
+        "clippings": list(_clipping_groups(earlier, long)),
+        "later": list(_clipping_groups(later, long)),
         "held out": list(_clipping_groups(held_out, long)),
         "more": [group for name in MORE for group in _more_groups(more / f"{name}.jsonl", *MORE[name], rng)],
         "yes-no": list(_yes_no_groups(more / f"{YES_NO}.jsonl")),
@@ -231,7 +234,7 @@ def _yes_no_groups(path: Path) -> Iterator[Group]:
         row = json.loads(line)
         text = f"{row.get('title') or ''}\n{row['context']}".strip()
         start = len(text) - len(row["context"])
-        yield [Row(row["question"], text, start, len(text), True, int(row["yes_no"] == "yes"))]
+        yield [Row(row["question"], text, start, len(text), True)]
 
 
 def _titled(title: str, text: str) -> Article:
@@ -257,8 +260,6 @@ class LongQuestion(NamedTuple):
     """Empty if the article does not answer."""
     answers: tuple[str, ...]
     kind: str
-    polarity: int
-    """1 for yes, 0 for no, -1 if it is not such a question."""
 
 
 def _clipping_questions() -> Iterator[LongQuestion]:
@@ -266,15 +267,12 @@ def _clipping_questions() -> Iterator[LongQuestion]:
         row = json.loads(line)
         question = " ".join([*row.get("history", ()), row["question"]])
         path = f"{row['collection']}/{row['file']}"
-        polarity = {"yes": 1, "no": 0}.get(row.get("polarity", ""), -1)
-        yield LongQuestion(
-            path, question, row.get("sentence", ""), tuple(row.get("answers", ())), row["kind"], polarity
-        )
+        yield LongQuestion(path, question, row.get("sentence", ""), tuple(row.get("answers", ())), row["kind"])
 
 
 def _hold_out(questions: Sequence[LongQuestion]) -> tuple[list[LongQuestion], list[LongQuestion]]:
     """The questions to train on, and all questions about random articles until there are ``HELD_OUT``."""
-    paths = sorted({question.path for question in questions})
+    paths = sorted({one.path for one in questions if one.path.split("/")[0] not in LATER})
     random.Random(SEED).shuffle(paths)
     held: set[str] = set()
     while sum(question.path in held for question in questions) < HELD_OUT:
@@ -288,7 +286,7 @@ def _clipping_groups(questions: Sequence[LongQuestion], library: Library) -> Ite
     These are windows that the index finds; of its own article also others, if it finds few.
     """
     ids = {article.path: article.id for article in library.articles()}
-    for path, question, sentence, answers, kind, polarity in questions:
+    for path, question, sentence, answers, kind in questions:
         article = library.article(ids[path])
         assert article is not None
         near = [(other.id == article.id, clip(other, place).window.text) for other, place in _near(question, library)]
@@ -309,7 +307,7 @@ def _clipping_groups(questions: Sequence[LongQuestion], library: Library) -> Ite
         for clipping in sorted(holding, key=lambda clipping: clipping.window.text not in found):
             span = clipping.in_window((start, start + len(answer)))
             if span is not None:
-                answering = Row(question, clipping.window.text, *span, inside, polarity)
+                answering = Row(question, clipping.window.text, *span, inside)
                 yield [answering, *_without(answer, question, texts, answering)[:8]]
                 break
 

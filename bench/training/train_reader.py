@@ -10,7 +10,7 @@ A row is a question, a window of text, and where the answer is in it, if anywher
 are a group. The network learns where the answer is over all windows of a group at once, and "no answer" is
 one more place (shared normalisation: Clark & Gardner 2018, section 3.2). So scores of different windows are
 comparable, which ranking sentences of many passages needs. A window of an article is a clipping, made by the
-same function as for asking: the header of the article and a passage (``qa.clipping``). Groups come in seven parts:
+same function as for asking: the header of the article and a passage (``qa.clipping``). Groups come in eight parts:
 
 - ``read``: questions in SQuAD form, each with its passage; half of them also with a passage found by BM25;
 - ``sentences``: questions about one sentence, shown among other sentences of the same collection;
@@ -18,6 +18,7 @@ same function as for asking: the header of the article and a passage (``qa.clipp
 - ``news``: questions about the radio stories, existing ones and our own, each with the passages that an
   index of all stories finds;
 - ``clippings``: our own questions about long articles, each with other passages of its article and of others;
+- ``later``: the same about the collections that were written later;
 - ``more``: natural questions from public sources, each with the other windows of its text;
 - ``yes-no``: natural questions for yes or no, each with a text that decides it.
 
@@ -48,8 +49,7 @@ if TYPE_CHECKING:
 MAX_TOKENS = 384
 BATCH_TOKENS = 3000
 """Tokens of one step of one worker, padding included."""
-POLARITY_WEIGHT = 1.0
-RATE = {1: 1e-4, 2: 1e-4, 3: 1e-4, 4: 1e-4, 5: 6e-5, 6: 6e-5}
+RATE = {1: 1e-4, 2: 1e-4, 3: 1e-4, 4: 1e-4, 5: 6e-5, 6: 6e-5, 7: 6e-5}
 STAGES: dict[int, dict[str, tuple[float, int]]] = {
     1: {"read": (0.8, 1), "sentences": (0.3, 0)},
     2: {"news": (2, 3), "read": (0.08, 1)},
@@ -71,10 +71,11 @@ STAGES: dict[int, dict[str, tuple[float, int]]] = {
         "paragraphs": (0.15, 2),
         "read": (0.02, 1),
     },
+    7: {"later": (2, 3), "clippings": (0.3, 3), "news": (0.15, 2), "more": (0.1, 2), "yes-no": (0.1, 0)},
 }
 """For each stage and part: the number of passes over its questions, and the most windows without an answer that a
 question gets in a pass. Each pass uses other windows."""
-DROPOUT = {1: 0.0, 2: 0.0, 3: 0.1, 4: 0.0, 5: 0.1, 6: 0.1}
+DROPOUT = {1: 0.0, 2: 0.0, 3: 0.1, 4: 0.0, 5: 0.1, 6: 0.1, 7: 0.1}
 
 
 def groups_to_train(stage: int, parts: dict[str, list[Group]]) -> list[Group]:
@@ -104,8 +105,6 @@ class Example(NamedTuple):
     """The tokens at which the answer may begin."""
     lasts: list[int]
     """The tokens at which it may end."""
-    polarity: int = -1
-    """1 if the window says yes to the question, 0 if it says no, -1 if it is not to be learnt."""
 
 
 def example_of(row: Row, tokenizer: Any) -> Example:
@@ -117,8 +116,8 @@ def example_of(row: Row, tokenizer: Any) -> Example:
         if sequence == 1 and row.start >= 0 and end > row.start and start < row.end
     ]
     if row.inside:
-        return Example(pair.ids, pair.type_ids, tokens, tokens, row.polarity)
-    return Example(pair.ids, pair.type_ids, tokens[:1], tokens[-1:], row.polarity)
+        return Example(pair.ids, pair.type_ids, tokens, tokens)
+    return Example(pair.ids, pair.type_ids, tokens[:1], tokens[-1:])
 
 
 def batches_of(examples: Sequence[Sequence[Example]]) -> list[list[int]]:
@@ -165,20 +164,8 @@ def loss_of(logits: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor, grou
     return (total - right).mean()
 
 
-def polarity_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """The summed loss of "no" (0) and "yes" (1), divided by the number of all rows. Rows with -1 do not count.
-
-    Args:
-        logits: shape (rows, 2).
-        wanted: shape (rows,).
-    """
-    import torch
-
-    return torch.nn.functional.cross_entropy(logits, wanted, ignore_index=-1, reduction="sum") / len(wanted)
-
-
 def tensors_of(batch: Sequence[Sequence[Example]]) -> dict[str, torch.Tensor]:
-    """The inputs of the network and of ``loss_of`` for a batch of groups."""
+    """The inputs of the network and of ``loss_of`` for a batch of groups: ids, types, mask, firsts, lasts, groups."""
     import torch
 
     rows = [example for group in batch for example in group]
@@ -190,16 +177,7 @@ def tensors_of(batch: Sequence[Sequence[Example]]) -> dict[str, torch.Tensor]:
         ids[n, :length], types[n, :length], mask[n, :length] = torch.tensor(row.ids), torch.tensor(row.types), 1
         firsts[n, row.firsts], lasts[n, row.lasts] = True, True
     groups = torch.tensor([n for n, group in enumerate(batch) for _ in group])
-    polarity = torch.tensor([row.polarity for row in rows])
-    return {
-        "ids": ids,
-        "types": types,
-        "mask": mask,
-        "firsts": firsts,
-        "lasts": lasts,
-        "groups": groups,
-        "polarity": polarity,
-    }
+    return {"ids": ids, "types": types, "mask": mask, "firsts": firsts, "lasts": lasts, "groups": groups}
 
 
 class Job(NamedTuple):
@@ -224,8 +202,8 @@ def train(worker: int, job: Job) -> None:
     import torch
     import torch.distributed as distributed
     from tokenizers import Tokenizer
+    from transformers import BertForQuestionAnswering
 
-    from bench.training.reader_network import open_network
     from index.encoding.sentence_transformer import packaged_model
 
     torch.set_num_threads(1)
@@ -236,7 +214,12 @@ def train(worker: int, job: Job) -> None:
     tokenizer = Tokenizer.from_file(str(packaged_model() / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
-    network = open_network(job.start_from or packaged_model(), DROPOUT[job.stage])
+    network = BertForQuestionAnswering.from_pretrained(
+        job.start_from or str(packaged_model()),
+        hidden_dropout_prob=DROPOUT[job.stage],
+        attention_probs_dropout_prob=0.0,
+        attn_implementation="eager",
+    )
     network.bert.embeddings.requires_grad_(False)  # so words missing from training keep their places
     learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
     stored = json.loads(job.rows.read_text(encoding="utf-8"))
@@ -262,10 +245,10 @@ def train(worker: int, job: Job) -> None:
         tensors = tensors_of([examples[at] for at in batch])
         mask, groups = tensors["mask"], tensors["groups"]
         with torch.autocast("cpu", torch.bfloat16):
-            output = network(tensors["ids"], mask, tensors["types"])
-        starts = loss_of(output.starts.float(), mask, tensors["firsts"], groups)
-        ends = loss_of(output.ends.float(), mask, tensors["lasts"], groups)
-        loss = (starts + ends) / 2 + POLARITY_WEIGHT * polarity_loss(output.polarity[:, 0].float(), tensors["polarity"])
+            output = network(input_ids=tensors["ids"], attention_mask=mask, token_type_ids=tensors["types"])
+        starts = loss_of(output.start_logits.float(), mask, tensors["firsts"], groups)
+        ends = loss_of(output.end_logits.float(), mask, tensors["lasts"], groups)
+        loss = (starts + ends) / 2
         optimiser.zero_grad()
         loss.backward()
         spent = time.monotonic() - started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from index.reading.articles import Article
@@ -25,11 +25,21 @@ _SAID = re.compile(
     r"(?:said|says|asked|asks|added|told|wrote|tweeted|replied)\b"
 )
 _TIME_END = re.compile(r"\d ?[ap]\.m\.$")
+_AFTER_TIME = re.compile(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|(?:[A-Z][a-z]{2,3}\.|[A-Z][a-z]{2,8}) \d")
+_BEFORE_NUMBER = re.compile(r"(?<!\w)(?:approx|ca|vols?|ch|art|figs?|nos?|pp?)\.$", re.IGNORECASE)
 _ZONE = re.compile(
     r"(?:GMT|UTC|BST|CES?T|WES?T|EES?T|[ECMP][SD]T|A[ECW][SD]T|[IJK]ST|MSK|NZ[SD]T|SAST)\b(?! [A-Z])"
     r"|[ECMP]T(?=[,;)]| [a-z(])"
     r"|(?!(?:This|That|Last|Next|Some|Every|Each|Any|Another|First|Full|Half|By|At)\b)(?:[A-Z][\w’']+ ){1,3}time\b"
 )
+MAX_SENTENCE_CHARS = 500
+"""A longer sentence is cut: nothing would be found in a transcript that is one sentence of 25,000 characters."""
+_PIECE_CHARS = (200, 400)
+"""The least and the most characters of the pieces, but for the last one."""
+_BREAKS = tuple(map(re.compile, (r"[.!?;:—–]\s", r"\n", r",\s", r"\s")))
+"""Where long sentences are cut, the best places first."""
+_AT_ONCE = 10_000
+"""The most characters that sentencex gets: its time grows with their square for some texts."""
 _WRAP_WIDTH = (45, 110)
 """Shortest and longest width, in characters, of lines that were wrapped by hand."""
 
@@ -68,10 +78,12 @@ def split(article: Article, counter: TokenCounter, budget: int = PASSAGE_TOKENS)
 def split_sentences(text: str, start: int = 0) -> list[Sentence]:
     """The sentences of ``text[start:]``. Every character that is not white space is in exactly one.
 
-    sentencex finds the boundaries inside a paragraph. A blank line always ends a sentence.
+    sentencex finds the boundaries inside a paragraph. A blank line always ends a sentence. A sentence of more than
+    ``MAX_SENTENCE_CHARS`` is cut.
     """
     sentences: list[Sentence] = []
-    for block_start, block_end in paragraphs(text, start):
+    blocks = (piece for span in paragraphs(text, start) for piece in _pieces(text, *span, _AT_ONCE, (1, _AT_ONCE)))
+    for block_start, block_end in blocks:
         block = text[block_start:block_end]
         cuts = _cuts(block)
         for begin, end in zip([0, *cuts], [*cuts, len(block)], strict=True):
@@ -79,8 +91,21 @@ def split_sentences(text: str, start: int = 0) -> list[Sentence]:
             stripped = piece.strip()
             if stripped:
                 at = block_start + begin + len(piece) - len(piece.lstrip())
-                sentences.append(Sentence(at, at + len(stripped)))
+                spans = _pieces(text, at, at + len(stripped), MAX_SENTENCE_CHARS, _PIECE_CHARS)
+                sentences += [Sentence(low, high) for low, high in spans]
     return sentences
+
+
+def _pieces(text: str, start: int, end: int, most: int, size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """The span, or if it is longer than ``most`` its pieces of the given size, without white space at their ends."""
+    while end - start > most:
+        low, high = start + size[0], start + size[1]
+        found = (next(reversed([*pattern.finditer(text, low, high)]), None) for pattern in _BREAKS)
+        cut = next((match.end() for match in found if match), high)
+        yield start, start + len(text[start:cut].rstrip())
+        start = cut + len(text[cut:end]) - len(text[cut:end].lstrip())
+    if start < end:
+        yield start, end
 
 
 def _cuts(block: str) -> list[int]:
@@ -102,7 +127,7 @@ def _cuts(block: str) -> list[int]:
         # Marks that touch the sentence before close it. Marks after the white space open the next one.
         closing = _CLOSING.match(block, cut)
         cut = closing.end() if closing and cut else cut
-        if last < cut < end and not _goes_on_after_quote(block, cut) and not _goes_on_after_time(block, cut):
+        if last < cut < end and not any(goes_on(block, cut) for goes_on in _GOING_ON):
             cuts.append(cut)
             last = cut
     return cuts
@@ -117,8 +142,20 @@ def _goes_on_after_quote(block: str, cut: int) -> bool:
 
 
 def _goes_on_after_time(block: str, cut: int) -> bool:
-    """Whether the sentence goes on after "p.m." because the time zone follows: 6:04 p.m. Indian time."""
-    return _TIME_END.search(block[max(0, cut - 8) : cut]) is not None and _ZONE.match(block[cut:].lstrip()) is not None
+    """Whether the sentence goes on after "p.m." with a time zone or a day: 6:04 p.m. Indian time, 8 p.m. Thursday."""
+    rest = block[cut : cut + 80].lstrip()
+    timed = _TIME_END.search(block[max(0, cut - 8) : cut]) is not None
+    return timed and (_ZONE.match(rest) is not None or _AFTER_TIME.match(rest) is not None)
+
+
+def _goes_on_after_abbreviation(block: str, cut: int) -> bool:
+    """Whether the full stop is within a name, or ends an abbreviation before a number: KDE.NEWS, approx. 3."""
+    if block[cut - 1] == "." and block[cut].isalnum():
+        return True
+    return _BEFORE_NUMBER.search(block[max(0, cut - 8) : cut]) is not None and block[cut:].lstrip()[:1].isdigit()
+
+
+_GOING_ON = (_goes_on_after_quote, _goes_on_after_time, _goes_on_after_abbreviation)
 
 
 def paragraphs(text: str, start: int = 0) -> list[tuple[int, int]]:

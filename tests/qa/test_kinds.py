@@ -28,6 +28,12 @@ author: Jovan Ilić
 Snow has blocked the mountain road, and no lorry has passed since Sunday.
 
 Dogs are not allowed in the shelter, but cats are.
+
+Lorries may not use these roads until the thaw:
+
+- the pass above Lim
+- the gorge road
+- Mill Street in the old town
 """
 
 
@@ -47,6 +53,16 @@ def test_a_yes_no_question_is_shown_the_whole_statement(town: Library) -> None:
     assert (said.kind, said.polarity) == ("yes-no", None)
     assert said.text == "Dogs are not allowed in the shelter, but cats are."
     assert said.evidence[0].hit.text == said.text
+
+
+def test_a_list_is_answered_with_all_its_items(town: Library) -> None:
+    said = answer("Which roads may lorries not use until the thaw?", town)
+    assert said.text == "the pass above Lim; the gorge road; Mill Street in the old town"
+    (first, *others), text = said.evidence, said.evidence[0].hit.article.text
+    assert [text[start:end] for start, end in first.spans] == said.text.split("; ")
+    assert first.context
+    assert text[slice(*first.context)] == "Lorries may not use these roads until the thaw:"
+    assert not any(first.hit.start <= other.hit.start < first.hit.end for other in others)
 
 
 def test_a_weekday_is_resolved_by_the_articles_date(town: Library) -> None:

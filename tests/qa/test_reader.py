@@ -69,7 +69,7 @@ def test_a_window_longer_than_the_network_is_read_to_its_end(reader: Reader) -> 
 def test_a_sentence_longer_than_the_network_keeps_its_offsets(reader: Reader) -> None:
     endless = "and then " * 500 + "Mara Bel found the boat"
     (readings,) = reader.read("Who found the boat?", [PassageText(endless, ((0, len(endless)),))])
-    assert "Mara Bel" in endless[readings[0].start : readings[0].end]
+    assert endless[readings[0].start :].startswith("Mara Bel")
 
 
 def test_of_an_endless_window_only_so_much_is_read(reader: Reader) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.reading.articles import Article
-from index.reading.passages import paragraphs, split, split_sentences
+from index.reading.passages import MAX_SENTENCE_CHARS, paragraphs, split, split_sentences
 from index.reading.tokens import load_encoding
 
 COUNTER = load_encoding()
@@ -28,10 +28,18 @@ def sentences(text: str) -> list[str]:
             "This time nobody came before 9 a.m.",
             "MT. Gox fell at 10 a.m.",
             "AST SpaceMobile shares rose.",
+            "The vote is at 8 p.m. Thursday.",
+            "It starts at 9 p.m. Nov. 14 in Oslo.",
+            "The park closes at 5 p.m.",
+            "May is warm.",
         ],
         [
             "Mr. Smith of the U.S. Navy paid $1.5 million to J. R. Hartley at 5 p.m. on Friday.",
             "He left.",
+            "It holds approx. 3 tonnes, KDE.NEWS wrote.",
+            "See vol. 3 and pp. 7-9.",
+            "The rest is in Fig. 4.",
+            "Then she laughed.",
             "“Who will pay for it?” he asked.",
             "Nobody knew.",
         ],
@@ -112,10 +120,27 @@ def test_passages_are_whole_sentences_within_the_budget() -> None:
 
 
 def test_a_sentence_longer_than_the_budget_is_a_passage_of_its_own() -> None:
-    endless = "and so on " * 200
-    text = f"Short one. {endless.strip()}. Short two."
+    text = f"Short one. {'and so on ' * 40}in the end. Short two."
     passages = split(article(text), COUNTER, budget=50)
     assert [len(p.sentences) for p in passages] == [1, 1, 1]
+
+
+def test_text_without_full_stops_is_cut_where_it_pauses() -> None:
+    line = "so we went down to the river, the boats were gone; nobody said a word and "
+    said = sentences(line * 400)
+    assert all(len(one) <= MAX_SENTENCE_CHARS for one in said)
+    assert said[0].startswith("so we went down")
+    assert all(one.endswith("the boats were gone;") for one in said[:5])
+    assert "".join("".join(said).split()) == "".join((line * 400).split())
+
+
+@pytest.mark.parametrize(
+    "text", ["漢。" * 100_000, "'" * 300_000, "word\n" * 60_000, "word " * 60_000, "p.m. " * 60_000]
+)
+def test_a_long_text_of_anything_is_split(text: str) -> None:
+    said = split_sentences(text)
+    assert max(one.end - one.start for one in said) <= MAX_SENTENCE_CHARS
+    assert sum(one.end - one.start for one in said) >= len("".join(text.split()))
 
 
 def test_the_title_is_in_no_passage() -> None:
