@@ -10,7 +10,7 @@ from index.encoding.encoder import Encoder
 from index.encoding.windows import PassageText
 from index.errors import ArticleError, ClippingsError, IndexStateError, LibraryError, blamed_on
 from index.reading.articles import Article
-from index.reading.passages import split
+from index.reading.passages import Passage, split
 from index.reading.tokens import load_encoding
 from index.storage.rows import EncodedArticle, Settings
 
@@ -51,9 +51,9 @@ def encode(articles: Sequence[Article], settings: Settings, encoder: Encoder) ->
         )
     split_articles = [split(article, counter, settings.passage_tokens) for article in articles]
     texts = [
-        PassageText(article.text[p.start : p.end], tuple((s.start - p.start, s.end - p.start) for s in p.sentences))
+        _text_of(article, passage)
         for article, passages in zip(articles, split_articles, strict=True)
-        for p in passages
+        for passage in passages
     ]
     vectors = iter(encoder.encode_passages(texts))
     encoded = []
@@ -68,3 +68,8 @@ def encode(articles: Sequence[Article], settings: Settings, encoder: Encoder) ->
             )
         )
     return encoded
+
+
+def _text_of(article: Article, passage: Passage) -> PassageText:
+    through = article.through(passage.start, passage.end)
+    return PassageText(through.text, tuple(through.in_text((s.start, s.end)) for s in passage.sentences))

@@ -139,7 +139,7 @@ def _marked(evidence: Evidence, colour: bool) -> str:
     hit = evidence.hit
     spans = [hit.passage, *([evidence.context] if evidence.context else [])]
     start, end = min(start for start, _ in spans), max(end for _, end in spans)
-    before, after = one_line(hit.article.text[start : hit.start]), one_line(hit.article.text[hit.end : end])
+    before, after = one_line(hit.article.read(start, hit.start)), one_line(hit.article.read(hit.end, end))
     return " ".join(filter(None, [before, f"{on}{_sentence(evidence, colour)}{off}", after]))
 
 
@@ -147,10 +147,11 @@ def _sentence(evidence: Evidence, colour: bool) -> str:
     """The sentence on one line, its exact answers bold and underlined, or between asterisks without colour."""
     on, off = ("\x1b[1;4m", "\x1b[22;24m") if colour else ("**", "**")
     hit = evidence.hit
-    text = "".join(char if char.isprintable() else " " for char in hit.text)  # the same length, so offsets stay valid
+    through = hit.article.through(hit.start, hit.end)
+    text = "".join(char if char.isprintable() else " " for char in through.text)  # the same length: offsets stay valid
     pieces, at = [], 0
-    for start, end in _exact(evidence):
-        first, last = max(at, start - hit.start), end - hit.start
+    for start, end in map(through.in_text, _exact(evidence)):
+        first, last = max(at, start), end
         if first < last:
             pieces += [text[at:first], f"{on}{text[first:last]}{off}"]
             at = last

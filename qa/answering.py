@@ -66,7 +66,7 @@ class Evidence:
     @property
     def text(self) -> str:
         """The exact answers, joined by "; "."""
-        return joined(self.hit.article.text, self.spans)
+        return joined(self.hit.article, self.spans)
 
     def to_dict(self) -> dict[str, Any]:
         """The exact answers with their offsets, the sentence and its context, as plain JSON values."""
@@ -79,7 +79,7 @@ class Evidence:
 
     def _piece(self, span: Span) -> dict[str, Any]:
         start, end = span
-        return {"text": self.hit.article.text[start:end], "start": start, "end": end}
+        return {"text": self.hit.article.read(start, end), "start": start, "end": end}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ def evidence_of(hit: Hit, library: Snapshot, marked: bool = True) -> Evidence:
     context = context_above(text, hit.start, hit.article.body_start)
     if context is None and id_ is not None and leans(text, sentence):
         context = library.store.sentence_before(id_, hit.start)
-    return Evidence(hit, exact_answers(text, sentence, hit.reading if marked else None), context)
+    return Evidence(hit, exact_answers(hit.article, sentence, hit.reading if marked else None), context)
 
 
 def _listed(hit: Hit) -> Evidence | None:
@@ -264,19 +264,21 @@ def _inside(hit: Hit, whole: Hit) -> bool:
     return hit.article.id == whole.article.id and whole.start <= hit.start < whole.end
 
 
-def exact_answers(text: str, sentence: Span, reading: Reading | None) -> tuple[Span, ...]:
+def exact_answers(article: Article, sentence: Span, reading: Reading | None) -> tuple[Span, ...]:
     """The reader's spans in a sentence, completed and in the text's order; the whole sentence if it was not read."""
     spans: list[Span] = []
+    through = article.through(*sentence)
     for span in reading.spans if reading else [sentence]:
-        start, end = complete(text, sentence, span) if reading else span
+        whole = 0, len(through.text)
+        start, end = through.in_file(complete(through.text, whole, through.in_text(span))) if reading else span
         if all(end <= first or last <= start for first, last in spans):
             spans.append((start, end))
     return tuple(sorted(spans))
 
 
-def joined(text: str, spans: Iterable[Span]) -> str:
-    """Several pieces of a text joined by "; ", as an answer shows them."""
-    return "; ".join(text[start:end] for start, end in spans)
+def joined(article: Article, spans: Iterable[Span]) -> str:
+    """Several pieces of an article joined by "; ", as an answer shows them."""
+    return "; ".join(article.read(start, end) for start, end in spans)
 
 
 def _nearly_as_likely(hit: Hit, best: Hit) -> bool:

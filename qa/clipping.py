@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from index.encoding.windows import PassageText
 from index.reading.articles import Article
 from index.reading.header import states
+from index.reading.markup import Readable
 from qa.bounds import Span
 
 MAX_HEADER_CHARS = 240
@@ -32,9 +33,9 @@ class Clipping:
     """Its sentences are first the lines of the header, then the sentences of the passage."""
     lines: int
     """The number of lines of the header."""
-    pieces: tuple[tuple[int, int, int], ...]
-    """The slices of the article: start in the window, start in the article, length. The passage, with what is before
-    it, is the last one."""
+    pieces: tuple[tuple[int, Readable], ...]
+    """The slices of the article, each with its start in the window. The passage, with what is before it, is the last
+    one."""
 
     def in_article(self, span: Span) -> Span:
         """Convert a span of the window to one of the article's text.
@@ -44,17 +45,18 @@ class Clipping:
         Raises:
             ValueError: the span is only the line break between two pieces.
         """
-        for start, there, length in self.pieces:
-            low, high = max(span[0], start), min(span[1], start + length)
+        for start, piece in self.pieces:
+            low, high = max(span[0], start), min(span[1], start + len(piece.text))
             if low < high:
-                return low - start + there, high - start + there
+                return piece.in_file((low - start, high - start))
         raise ValueError(f"{span} is not in the article")
 
     def in_window(self, span: Span) -> Span | None:
         """Convert a span of the article's text to one of the window, or None if it is not all in one piece."""
-        for start, there, length in self.pieces:
-            if there <= span[0] and span[1] <= there + length:
-                return span[0] - there + start, span[1] - there + start
+        for start, piece in self.pieces:
+            if piece.place[0] <= span[0] and span[1] <= piece.place[1]:
+                low, high = piece.in_text(span)
+                return low + start, high + start
         return None
 
 
@@ -66,16 +68,15 @@ def clip(article: Article, passage: Span, sentences: Sequence[Span] = ()) -> Cli
         passage: a span of the article's body.
         sentences: the sentences of the passage that may answer, as spans of the article's text.
     """
-    text, pieces, spans = "", [], []
-    for start, end in _header(article):
-        spans += [(low - start + len(text), high - start + len(text)) for low, high in _lines(article.text, start, end)]
-        pieces.append((len(text), start, end - start))
-        text += f"{article.text[start:end]}\n"
-    first = _before(article, passage[0])
-    lines, shift = len(spans), len(text) - first
-    pieces.append((len(text), first, passage[1] - first))
-    spans += [(low + shift, high + shift) for low, high in sentences]
-    return Clipping(PassageText(text + article.text[first : passage[1]], tuple(spans)), lines, tuple(pieces))
+    header = _header(article)
+    lines = [line for start, end in header for line in _lines(article.text, start, end)]
+    text, pieces = "", []
+    for start, end in [*header, (_before(article, passage[0]), passage[1])]:
+        pieces.append((len(text), article.through(start, end)))
+        text += f"{pieces[-1][1].text}\n"
+    clipping = Clipping(PassageText(text.removesuffix("\n"), ()), len(lines), tuple(pieces))
+    spans = [clipping.in_window(span) or (0, 0) for span in [*lines, *sentences]]
+    return replace(clipping, window=PassageText(clipping.window.text, tuple(spans)))
 
 
 def _before(article: Article, passage: int) -> int:

@@ -58,7 +58,7 @@ def features(question: Question, hits: Sequence[Hit], library: Snapshot) -> Feat
         passage_cosine=best.signals.dense_passage,
         highest_cosine=max(hit.signals.dense_sentence for hit in hits),
         matched=_matched(idf, analyse(dated + best.text)),
-        passage_matched=_matched(idf, analyse(dated + best.article.text[start:end])),
+        passage_matched=_matched(idf, analyse(dated + best.article.read(start, end))),
         names=_matched_names(question, dated + best.article.text),
         margin=best.score - others[1].score if len(others) > 1 else 0.0,
         best=best.score,

@@ -69,7 +69,7 @@ class Signals:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Hit:
-    """A sentence found for a question: ``article.text[start:end]``."""
+    """A sentence found for a question. It stands in the file at ``article.text[start:end]``."""
 
     article: Article
     start: int
@@ -84,8 +84,8 @@ class Hit:
 
     @property
     def text(self) -> str:
-        """The sentence."""
-        return self.article.text[self.start : self.end]
+        """The sentence as it is read, without marks of Markdown."""
+        return self.article.read(self.start, self.end)
 
     def __repr__(self) -> str:
         shown = self.text if len(self.text) <= 60 else f"{self.text[:60]}…"
@@ -261,7 +261,7 @@ def _in_period(question: Question, candidates: Candidates, library: Snapshot) ->
 def _holds(row: SentenceRow, question: Question, library: Snapshot) -> bool:
     """Whether a sentence contains the question's phrases."""
     article = library.article(row.article)
-    return article is not None and holds(article.text[row.start : row.end], question.phrases)
+    return article is not None and holds(article.read(row.start, row.end), question.phrases)
 
 
 def fuse(signals: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:

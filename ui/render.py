@@ -52,7 +52,7 @@ class Clipping:
 
     @property
     def sentence(self) -> str:
-        return self.article.text[self.start : self.end]
+        return self.article.read(self.start, self.end)
 
     @property
     def sentences(self) -> list[Span]:
@@ -62,7 +62,7 @@ class Clipping:
     @property
     def answers(self) -> list[str]:
         """The exact answers, or else the sentence."""
-        return [self.article.text[start:end] for start, end in self.exact] or [self.sentence]
+        return [self.article.read(start, end) for start, end in self.exact] or [self.sentence]
 
 
 def clipping_at(
@@ -146,20 +146,23 @@ def slices(text: str, start: int, end: int, clipping: Clipping | None) -> str:
         return escape(text[start:end])
     html, at = [], start
     for first, last in _within(start, end, clipping.sentences):
-        html += [escape(text[at:first]), marked(text, first, last, clipping)]
+        html += [escape(text[at:first]), marked(lambda a, b: text[a:b], first, last, clipping)]
         at = last
     return "".join([*html, escape(text[at:end])])
 
 
-def marked(text: str, start: int, end: int, clipping: Clipping) -> str:
-    """``text[start:end]``, a part of the clipping's sentence or of its context, as a mark."""
+def marked(said: Callable[[int, int], str], start: int, end: int, clipping: Clipping) -> str:
+    """A part of the clipping's sentence or of its context, as a mark.
+
+    ``said`` gives what is shown of a span of the article: the file's text, or what it says without its markup.
+    """
     if not clipping.start <= start < clipping.end:
-        return f'<mark class="context" title="{READ_WITH}">{escape(text[start:end])}</mark>'
+        return f'<mark class="context" title="{READ_WITH}">{escape(said(start, end))}</mark>'
     html, at = [], start
     for first, last in _within(start, end, clipping.exact):
-        html += [escape(text[at:first]), f'<mark class="exact">{escape(text[first:last])}</mark>']
+        html += [escape(said(at, first)), f'<mark class="exact">{escape(said(first, last))}</mark>']
         at = last
-    return f'<mark class="sentence">{"".join([*html, escape(text[at:end])])}</mark>'
+    return f'<mark class="sentence">{"".join([*html, escape(said(at, end))])}</mark>'
 
 
 def _within(start: int, end: int, spans: Iterable[Span]) -> list[Span]:
@@ -243,10 +246,15 @@ def card(clipping: Clipping, *, with_sentence: bool = True, lead: bool = False) 
 def _in_a_row(clipping: Clipping, sentences: Sequence[Span]) -> str:
     """Sentences of the clipping on one line, with … between them if the article has more text there."""
     text = clipping.article.text
-    html = marked(text, *sentences[0], clipping)
+    through = clipping.article.through(sentences[0][0], sentences[-1][1])
+
+    def said(start: int, end: int) -> str:
+        return through.text[slice(*through.in_text((start, end)))]
+
+    html = marked(said, *sentences[0], clipping)
     for (_, before), (start, end) in pairwise(sentences):
         gap = " … " if text[before:start].strip() else " "
-        html += f"{gap}{marked(text, start, end, clipping)}"
+        html += f"{gap}{marked(said, start, end, clipping)}"
     return html
 
 

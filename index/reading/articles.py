@@ -9,6 +9,7 @@ from pathlib import Path
 
 from index.errors import ArticleError, blamed_on
 from index.reading.header import read_header
+from index.reading.markup import Readable, is_markdown, read_through
 
 SUFFIXES = (".txt", ".md")
 _ENCODINGS = (
@@ -50,8 +51,21 @@ class Article:
     @property
     def title(self) -> str:
         """The stated title, or the file's name if there is none."""
-        stated = " ".join(self.text[self.title_start : self.title_end].split())
+        stated = " ".join(self.read(self.title_start, self.title_end).split())
         return stated or Path(self.path).stem
+
+    @property
+    def markdown(self) -> bool:
+        """Whether the file is Markdown."""
+        return is_markdown(self.path)
+
+    def read(self, start: int, end: int) -> str:
+        """What ``text[start:end]`` says, without marks of Markdown, entities and soft hyphens."""
+        return self.through(start, end).text
+
+    def through(self, start: int, end: int) -> Readable:
+        """As ``read``, with the place of each character in the file."""
+        return read_through(self.text, start, end, self.markdown)
 
 
 def read_article(path: Path, name: str | None = None) -> Article:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from index.reading.articles import Article
+from index.reading.markup import blanked
 from index.reading.tokens import TokenCounter
 
 PASSAGE_TOKENS = 160
@@ -67,16 +68,18 @@ def split(article: Article, counter: TokenCounter, budget: int = PASSAGE_TOKENS)
     Passages are in order and do not overlap. Together they hold every sentence of the body once.
     A passage has at most ``budget`` tokens, unless a single sentence is longer. The title is in no passage.
     """
-    sentences = split_sentences(article.text, article.body_start)
-    texts = [article.text[s.start : s.end] for s in sentences]
+    sentences = split_sentences(article.text, article.body_start, article.markdown)
+    texts = [article.read(s.start, s.end) for s in sentences]
     return [
         Passage(sentences[i].start, sentences[j - 1].end, tuple(sentences[i:j]))
         for i, j in _pack(counter.count_batch(texts), budget)
     ]
 
 
-def split_sentences(text: str, start: int = 0) -> list[Sentence]:
+def split_sentences(text: str, start: int = 0, markdown: bool = False) -> list[Sentence]:
     """The sentences of ``text[start:]``. Every character that is not white space is in exactly one.
+
+    In Markdown, the marks are not looked at: a link's target holds no end of a sentence.
 
     sentencex finds the boundaries inside a paragraph. A blank line always ends a sentence. A sentence of more than
     ``MAX_SENTENCE_CHARS`` is cut.
@@ -85,7 +88,7 @@ def split_sentences(text: str, start: int = 0) -> list[Sentence]:
     blocks = (piece for span in paragraphs(text, start) for piece in _pieces(text, *span, _AT_ONCE, (1, _AT_ONCE)))
     for block_start, block_end in blocks:
         block = text[block_start:block_end]
-        cuts = _cuts(block)
+        cuts = _cuts(blanked(text, block_start, block_end, markdown))
         for begin, end in zip([0, *cuts], [*cuts, len(block)], strict=True):
             piece = block[begin:end]
             stripped = piece.strip()

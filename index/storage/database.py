@@ -11,7 +11,7 @@ from pathlib import Path
 
 from index.errors import ClippingsError, IndexStateError
 
-FORMAT = 3
+FORMAT = 4
 FILE = "articles.db"
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from index.errors import IndexStateError, OldIndexError
 from index.reading.articles import Article
+from index.reading.markup import is_markdown, read_through
 from index.storage.database import FILE, FORMAT, SCHEMA, Database, unreadable
 from index.storage.rows import (
     ArticleInfo,
@@ -196,7 +197,7 @@ class Store:
             "FROM articles ORDER BY date IS NULL, date DESC, path"
         )
         return [
-            ArticleInfo(id_, path, " ".join(title.split()) or Path(path).stem, _date(date), source, author)
+            ArticleInfo(id_, path, _title(title, path), _date(date), source, author)
             for id_, path, title, date, source, author in rows
         ]
 
@@ -308,12 +309,13 @@ class Store:
 
     def _texts_after(self, tables: str, row: str, condition: str, last: int) -> Iterator[TextRow]:
         query = (
-            f'SELECT {row}.id, substr(a.text, {row}.start + 1, {row}."end" - {row}.start), a.date, a.source '
+            f'SELECT {row}.id, substr(a.text, {row}.start + 1, {row}."end" - {row}.start), a.path, a.date, a.source '
             f"FROM {tables} JOIN articles a ON a.id = p.article WHERE {condition}"
         )
         with self._database.reading() as connection:
-            for id_, text, date, source in connection.execute(query, (last,)):
-                yield TextRow(id_, text, _date(date), source)
+            for id_, text, path, date, source in connection.execute(query, (last,)):
+                said = read_through(text, 0, len(text), is_markdown(path)).text
+                yield TextRow(id_, said, _date(date), source)
 
     def _vectors(self, blobs: Sequence[bytes]) -> Vectors:
         if any(len(blob) != 2 * self.settings.dimension for blob in blobs):
@@ -395,6 +397,10 @@ def _chunks(ids: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
     for at in range(0, len(ids), _ID_CHUNK):
         chunk = [int(id_) for id_ in ids[at : at + _ID_CHUNK]]
         yield ",".join("?" * len(chunk)), chunk
+
+
+def _title(text: str, path: str) -> str:
+    return " ".join(read_through(text, 0, len(text), is_markdown(path)).text.split()) or Path(path).stem
 
 
 def _date(value: str | None) -> datetime.date | None:

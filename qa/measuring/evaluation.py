@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.encoding.windows import PassageText
 from index.errors import ClippingsError
+from index.reading.articles import Article
 from index.storage.rows import Restriction
 from qa.answering import answer_from, exact_answers, joined
 from qa.bounds import Span
+from qa.clipping import clip
 from qa.measuring.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
 from qa.measuring.measures import exact_match, f1, rank_of_gold
 from qa.measuring.report import Figures, Result
@@ -90,7 +91,7 @@ def _ask(asked: Asked, gold: NDArray[np.bool_], library: Snapshot, everything: _
     question = read_question(asked.question)
     hits = search(question, library, ALL, reader)
     answer = answer_from(question, hits, library)
-    text = _exact(hits[0].article.text, (hits[0].start, hits[0].end), hits[0].reading) if hits else ""
+    text = _exact(hits[0].article, (hits[0].start, hits[0].end), hits[0].reading) if hits else ""
     result = Result(
         asked.id, asked.question, asked.kind, asked.answerable, asked.answers, answer.found, answer.confidence, text
     )
@@ -119,9 +120,9 @@ def _ask(asked: Asked, gold: NDArray[np.bool_], library: Snapshot, everything: _
     )
 
 
-def _exact(text: str, sentence: Span, reading: Reading | None) -> str:
+def _exact(article: Article, sentence: Span, reading: Reading | None) -> str:
     """The exact answers in a sentence, joined as an answer shows them."""
-    return joined(text, exact_answers(text, sentence, reading))
+    return joined(article, exact_answers(article, sentence, reading))
 
 
 def _passage_rank(hits: Sequence[Hit], scores: NDArray[np.float64], gold: NDArray[np.bool_]) -> float:
@@ -171,17 +172,20 @@ class _Everything:
             return ""  # removed a moment ago
         article_rows = [self._rows[i] for i in self._of_article[self._rows[at].article]]
         sentences = [(row.start, row.end) for row in article_rows if row.passage == self._rows[at].passage]
-        start, end = passage = sentences[0][0], sentences[-1][1]
+        passage = sentences[0][0], sentences[-1][1]
         read = [
-            (article.text, (hit.start, hit.end), hit.reading)
+            ((hit.start, hit.end), hit.reading)
             for hit in hits
             if hit.reading and hit.article.id == article.id and hit.passage == passage
         ]
         if not read:
-            window = PassageText(article.text[start:end], tuple((low - start, high - start) for low, high in sentences))
-            (readings,) = reader.read(question.text, [window], question.several)
-            read = [(window.text, span, reading) for span, reading in zip(window.sentences, readings, strict=True)]
-        return _exact(*max(read, key=lambda sentence: sentence[2].score))
+            clipping = clip(article, passage, sentences)
+            (readings,) = reader.read(question.text, [clipping.window], question.several)
+            read = [
+                (span, replace(reading, spans=tuple(map(clipping.in_article, reading.spans))))
+                for span, reading in zip(sentences, readings[clipping.lines :], strict=True)
+            ]
+        return _exact(article, *max(read, key=lambda sentence: sentence[1].score))
 
     def cosines(self, question: str) -> NDArray[np.float64]:
         """Cosines of the question and every sentence, shape (sentences,)."""

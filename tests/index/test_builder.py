@@ -278,7 +278,7 @@ def test_an_index_of_an_earlier_format_says_what_to_run_and_a_build_goes_over_it
     with pytest.raises(IndexStateError) as caught:
         open_index(index)
     assert str(caught.value) == (
-        f"The index at {index} has format 2; this version of Clippings reads format 3. "
+        f"The index at {index} has format 2; this version of Clippings reads format 4. "
         f"Build it again: python -m index build FOLDER --index {index}"
     )
     report = build(corpus, index)

@@ -94,9 +94,9 @@ def test_each_article_is_split_once(two_articles: Path, monkeypatch: pytest.Monk
     split: list[str] = []
     real = passages.split_sentences
 
-    def noting(text: str, start: int) -> list[passages.Sentence]:
+    def noting(text: str, start: int, markdown: bool) -> list[passages.Sentence]:
         split.append(text)
-        return real(text, start)
+        return real(text, start, markdown)
 
     monkeypatch.setattr(passages, "split_sentences", noting)
     for vectors in (True, False):

@@ -151,3 +151,22 @@ def test_answers_can_be_made_of_hits_that_were_found_before(library: Library) ->
     asked = read_question("What did the works cost?")
     said = answer_from(asked, retrieve(asked.text, library, k=25), library.follow())
     assert said == answer(asked.text, library)
+
+
+@pytest.mark.usefixtures("reader")
+def test_markdown_is_answered_in_words_and_marked_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    text = (
+        "---\ntitle: Pier reopens\ndate: 2024-05-02\n---\n\nThe pier of Holm was repaired by [**Brekke & Sons**]"
+        "(https://pier.example/2019/builders.html), a firm from Skerry. It cost &euro;3 million.\n"
+    )
+    (tmp_path / "corpus" / "pier.md").write_text(text, encoding="utf-8")
+    build(tmp_path / "corpus", tmp_path / "index")
+    said = answer("Which firm repaired the pier of Holm?", tmp_path / "index")
+    assert said.text == "Brekke & Sons"
+    (first, *_), article = said.evidence, said.evidence[0].hit.article
+    assert first.hit.text == "The pier of Holm was repaired by Brekke & Sons, a firm from Skerry."
+    assert article.text[first.start : first.end] == "Brekke & Sons"
+    assert article.text[first.hit.start : first.hit.end].startswith("The pier of Holm was repaired by [**Brekke")
+    assert "pier.example" not in str(said.to_dict()["evidence"][0]["sentence"]["text"])
+    assert "€3 million" in answer("How much did the pier of Holm cost?", tmp_path / "index").text

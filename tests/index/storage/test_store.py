@@ -252,7 +252,7 @@ def test_another_format_is_named_with_what_to_do(store: Store, tmp_path: Path) -
     with pytest.raises(IndexStateError) as caught:
         Store.open(index)
     assert str(caught.value) == (
-        f"The index at {index} has format 99; this version of Clippings reads format 3. "
+        f"The index at {index} has format 99; this version of Clippings reads format 4. "
         "Update Clippings, or build a second index: --index NEW_FOLDER"
     )
 
