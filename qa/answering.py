@@ -21,7 +21,7 @@ from qa.parameters import load_parameters
 from qa.question import Kind, Question, read_question
 from qa.reader import NEARLY, Reader, Reading, load_reader
 from qa.reasons import LEANS, NOT_SURE, TALK, why_not, why_nothing
-from qa.retriever import Hit, article_row, library_to_ask, search
+from qa.retriever import Hit, Signals, article_row, library_to_ask, search
 from qa.spelling import read_corrected
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ CERTAIN, LIKELY = 0.7, 0.5
 DOUBTFUL = 3
 """The most candidates, which are shown from half the threshold on."""
 UNMEASURED = 0.5
-"""The confidence of an overview or a list of articles."""
+"""The confidence of an overview, of a list of articles, and of what a header says."""
 MAX_ARTICLES, MAX_OVERVIEW, MAX_ITEMS = 20, 8, 20
 POOL = 25
 """How many hits the confidence is computed from, and near-copies are removed from."""
@@ -169,7 +169,8 @@ def _answer(parsed: Question, snapshot: Snapshot, k: int, reader: Reader) -> Ans
         return Answer(parsed.asked, False, TALK, 1.0, kind="talk", understood=parsed.asked)
     if parsed.text != parsed.asked:  # what a few words ask for is not told by them alone
         intents = {}
-    for intent, reply in ((Intent.ARTICLES, which_articles), (Intent.OVERVIEW, overview)):
+    replies = ((Intent.ARTICLES, which_articles), (Intent.OVERVIEW, overview), (Intent.METADATA, metadata))
+    for intent, reply in replies:
         if intents.get(intent, 0.0) >= LIKELY and not parsed.leans_on_another and (answered := reply(parsed, snapshot)):
             return answered
     hits = [] if parsed.leans_on_another else search(parsed, snapshot, max(k, POOL), reader)
@@ -240,6 +241,30 @@ def overview(question: Question, library: Snapshot) -> Answer | None:
         return None
     evidence = tuple(evidence_of(hit, library, marked=False) for hit in leads)
     return Answer(question.asked, True, "", UNMEASURED, evidence=evidence, kind="overview", understood=question.text)
+
+
+def metadata(question: Question, library: Snapshot) -> Answer | None:
+    """Who wrote the article that a question concerns, in which paper, or when; None if its header does not say."""
+    for article in articles_about(question, library, 1):
+        kind, header = question.kind, article.text[: article.body_start]
+        value = {Kind.PERSON: article.author, Kind.DATE: article.date and article.date.isoformat()}.get(
+            kind, article.source
+        )
+        start = header.rfind(value) if value else -1
+        if value and start >= 0:
+            line = header.rfind("\n", 0, start) + 1, header.find("\n", start)
+            hit = Hit(article, *line, 0.0, Signals(0.0, 0.0, 0.0, 0.0, 0.0), line)
+            return Answer(
+                question.asked,
+                True,
+                value,
+                UNMEASURED,
+                evidence=(Evidence(hit, ((start, start + len(value)),)),),
+                kind="fact",
+                understood=question.text,
+                date=article.date if kind is Kind.DATE else None,
+            )
+    return None
 
 
 def evidence_of(hit: Hit, library: Snapshot, marked: bool = True) -> Evidence:

@@ -36,6 +36,8 @@ class Intent(StrEnum):
     """Which articles, or how many."""
     LATEST = "latest"
     """The present state of something."""
+    METADATA = "metadata"
+    """Who wrote an article, in which paper, or when it was published."""
     TALK = "talk"
     """Greetings, thanks, and questions about Clippings itself."""
 

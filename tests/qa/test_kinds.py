@@ -79,6 +79,25 @@ def test_an_overview_has_the_articles_in_the_order_of_date(town: Library) -> Non
 
 
 @pytest.mark.parametrize(
+    ("question", "said", "date"),
+    [
+        ("Who wrote the story about the snow on the mountain road?", "Jovan Ilić", None),
+        ("Which paper reported that the mountain road was blocked by snow?", "Test Post", None),
+        ("When was the article about the closing of the bridge published?", "2022-11-02", datetime.date(2022, 11, 2)),
+    ],
+)
+def test_a_question_about_an_article_is_answered_by_its_header(
+    question: str, said: str, date: datetime.date | None, town: Library
+) -> None:
+    reply = answer(question, town)
+    assert (reply.kind, reply.text, reply.date) == ("fact", said, date)
+    (first,) = reply.evidence
+    assert first.hit.article.text[first.start : first.end] == said
+    assert first.hit.end <= first.hit.article.body_start
+    assert said in first.hit.text
+
+
+@pytest.mark.parametrize(
     ("question", "paths"),
     [
         ("Which articles are about plums?", {"harvest.txt"}),
