@@ -108,6 +108,8 @@ def _reply(question: str, library: Library, options: argparse.Namespace) -> None
 def _in_words(answer: Answer, colour: bool) -> str:
     """An answer as text for the terminal."""
     lines = [f"? {one_line(answer.question)}", ""]
+    if answer.understood not in ("", answer.question):
+        lines[1:1] = [f"  taken as: {one_line(answer.understood)}"]
     if answer.kind == "talk":
         return "\n".join([*lines, _fill(one_line(answer.text)), ""])
     if answer.kind == "articles":

@@ -20,7 +20,7 @@ from qa.intent import Intent, intents_of
 from qa.parameters import load_parameters
 from qa.question import Kind, Question, read_question
 from qa.reader import NEARLY, Reader, Reading, load_reader
-from qa.reasons import LEANS, NOT_SURE, TALK, why_not, why_nothing
+from qa.reasons import LEANS, NOT_SURE, TALK, missing_codes, why_not, why_nothing
 from qa.retriever import Hit, Signals, article_row, library_to_ask, search
 from qa.spelling import read_corrected
 
@@ -193,6 +193,8 @@ def answer_from(
     shown = without_copies(hits[: max(k, POOL)], to_the_figure=True)[:k]
     parameters = load_parameters()
     probability = confidence(features(question, hits[:POOL], library), parameters.confidence)
+    if missing_codes(question, library):
+        probability = 0.0
     if probability < parameters.threshold / 2:
         return replace(nothing, confidence=probability, nearest=tuple(shown), reason=why_not(question, library))
     yes_no = intents.get(Intent.YES_NO, 0.0) >= LIKELY

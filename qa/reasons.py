@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from index.storage.analysis import analyse
+from index.storage.rows import Restriction
 from qa.question import Question
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ TALK = (
     "I look for answers in your articles, and show the sentence that says so. Ask who, what, when, where, why or how "
     "many; ask for a timeline or a summary of a story; or ask which articles are about something."
 )
+_CODE = re.compile(r"(?<![\w-])[A-Z]{1,5}(?:-\d+|\d{2,})[\w-]*")
 _SHOWN = 3
 """The most words of the question that a reason names."""
 
@@ -56,8 +59,15 @@ def why_not(question: Question, library: Snapshot) -> str:
     return f"{NOT_FOUND} No sentence mentions {named}."
 
 
+def missing_codes(question: Question, library: Snapshot) -> list[str]:
+    """The question's codes, such as KL-820, that stand in no sentence. Their neighbours are no answer."""
+    codes = dict.fromkeys(_CODE.findall(question.text))
+    return [code for code in codes if not library.lexical.search_phrases([code], 1, Restriction())]
+
+
 def _unknown(question: Question, library: Snapshot) -> list[str]:
     """The question's words, as typed, that are in no sentence."""
     terms = set(question.terms)
     words = dict.fromkeys(word.strip("?!.,;:\"'“”‘’()[]…") for word in question.text.split())
-    return [word for word in words if terms & set(analyse(word)) and not library.lexical.known(word)]
+    codes = missing_codes(question, library)
+    return [word for word in words if word in codes or (terms & set(analyse(word)) and not library.lexical.known(word))]

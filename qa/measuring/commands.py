@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -42,8 +43,10 @@ def evaluate_command(words: Sequence[str]) -> int:
     files = [path for path in options.files if path not in folders]
     with _open_to_write(options.rows) as rows_file:
         for folder in folders:
-            with conversations.opened(folder) as (asked, questions):
+            with tempfile.TemporaryDirectory() as index:
+                asked, questions = conversations.open_folder(folder, Path(index))
                 judged = conversations.judge_all(asked, questions[: options.limit])
+                asked.close()
             name, totals = folder.name, conversations.summary(judged)
             print(
                 json.dumps(_without_nan({"file": name, **totals}))

@@ -12,10 +12,8 @@ from __future__ import annotations
 import datetime
 import json
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -94,9 +92,8 @@ def is_folder_of_questions(path: Path) -> bool:
     return (path / ARTICLES).is_dir() and (path / QUESTIONS).is_file()
 
 
-@contextmanager
-def opened(folder: Path) -> Iterator[tuple[Library, list[Conversation]]]:
-    """An index of the folder's articles, made for this and deleted afterwards, and the questions.
+def open_folder(folder: Path, index: Path) -> tuple[Library, list[Conversation]]:
+    """Make an index of the folder's articles in another folder, and read the questions.
 
     Raises:
         ClippingsError: a line of the questions has another form.
@@ -104,13 +101,8 @@ def opened(folder: Path) -> Iterator[tuple[Library, list[Conversation]]]:
     from index.builder import build  # late: only folders need it
 
     conversations = list(_read(folder / QUESTIONS))
-    with tempfile.TemporaryDirectory() as temporary:
-        build(folder / ARTICLES, temporary)
-        library = open_index(temporary)
-        try:
-            yield library, conversations
-        finally:
-            library.close()
+    build(folder / ARTICLES, index)
+    return open_index(index), conversations
 
 
 def _read(path: Path) -> Iterator[Conversation]:

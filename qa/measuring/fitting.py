@@ -26,11 +26,12 @@ from index.errors import ClippingsError
 from qa import parameters
 from qa.answering import POOL
 from qa.confidence import Features, confidence, features
+from qa.measuring.conversations import asked_of_folder, is_folder_of_questions, open_folder
 from qa.measuring.datasets import LINES, Asked, asked_of, index_of, is_gold, read_questions, spread
 from qa.measuring.measures import answered_at, auc, brier
 from qa.question import read_question
 from qa.reader import load_reader
-from qa.retriever import ALL, find_candidates, fuse, read_best, rerank, search
+from qa.retriever import ALL, READ, find_candidates, fuse, read_best, rerank, search
 
 if TYPE_CHECKING:
     from index.library import Library, Snapshot
@@ -43,9 +44,6 @@ _L2 = 1e-3
 _HELD = {"dense_passage": 5.0, "bm25_passage": 0.22}
 """Weights that are not learnt. The training posts and reviews have only one or two passages, so they cannot show how
 much a passage counts in long articles. Chosen on the development sets (docs/ranking.md)."""
-
-_READ = 12
-"""Passages that are read for each question, to learn the weights beside the reader's score."""
 
 _FACTORS = {
     "covered": ("cosine", "passage_cosine", "highest_cosine", "matched", "passage_matched", "names"),
@@ -64,7 +62,7 @@ def fit(train: Sequence[Path], dev: Sequence[Path], library: Library | None, lim
         train: files in SQuAD form for the ranking. Without any, the ranking in use is kept.
         dev: files in SQuAD form for the weights beside the reader's score and for the confidence. Two thirds of their
             questions are used for the fit, the rest for the report. A list of questions without contexts is asked of
-            the library, as unanswerable.
+            the library, as unanswerable. A folder with articles and questions gets an index of its own.
         library: an index whose articles are the contexts of some files. Each other file gets an index of its own.
         limit: the most questions of a file, evenly spread.
     """
@@ -115,6 +113,9 @@ class _Row:
 
 def _opened(path: Path, library: Library | None, folder: Path) -> tuple[Snapshot, list[Asked]]:
     """The library to ask and a file's questions. It is the given library if that has all contexts and answers."""
+    if is_folder_of_questions(path):
+        own, conversations = open_folder(path, folder)
+        return own.follow(), list(asked_of_folder(own, conversations))
     entries = read_questions(path)
     if library is not None:
         try:
@@ -149,7 +150,7 @@ def _reading_problem(questions: Sequence[Asked], library: Snapshot, ranking: par
         question = read_question(asked.question)
         candidates = find_candidates(question, library)
         scores = fuse(candidates.signals, ranking)
-        readings, _ = read_best(question, library, candidates, scores, reader, _READ, np.inf)
+        readings, _ = read_best(question, library, candidates, scores, reader, READ, np.inf)
         gold = np.array([is_gold(asked, row.article, row.start, row.end) for row in candidates.rows], bool)
         if gold.any():
             reader_scores = rerank(np.zeros(len(candidates.rows)), readings)

@@ -26,6 +26,11 @@ def test_the_answer_is_printed_marked_with_its_source(index_path: Path, capsys: 
     assert f"(Test Wire, 2022-03-04, bridge.txt:{start}-{start + len(COST)})" in printed
 
 
+def test_a_misspelt_question_says_how_it_was_taken(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--index", str(index_path), "What did the repairs of the brigde cost?"]) == 0
+    assert "taken as: What did the repairs of the bridge cost?" in capsys.readouterr().out
+
+
 def test_json(index_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--json", "-k", "2", QUESTION, "--index", str(index_path)]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -34,6 +34,8 @@ Lorries may not use these roads until the thaw:
 - the pass above Lim
 - the gorge road
 - Mill Street in the old town
+
+Lorry LK-208 stands at the pass.
 """
 
 
@@ -63,6 +65,13 @@ def test_a_list_is_answered_with_all_its_items(town: Library) -> None:
     assert first.context
     assert text[slice(*first.context)] == "Lorries may not use these roads until the thaw:"
     assert not any(first.hit.start <= other.hit.start < first.hit.end for other in others)
+
+
+def test_a_code_that_stands_nowhere_is_not_answered_from_its_neighbour(town: Library) -> None:
+    assert answer("Where does lorry LK-208 stand?", town).evidence[0].text == "at the pass"
+    said = answer("Where does lorry LK-209 stand?", town)
+    assert (said.found, said.evidence, said.candidates) == (False, (), ())
+    assert said.reason == "I found no sentence that answers this. No sentence mentions “LK-209”."
 
 
 def test_a_weekday_is_resolved_by_the_articles_date(town: Library) -> None:
@@ -141,7 +150,7 @@ def test_a_question_that_goes_on_is_read_by_its_own_words(town: Library) -> None
     said = answer("And when did it reopen?", town, history=("Where does the stone bridge stand?",))
     best = (said.evidence or said.candidates)[0]
     assert best.hit.text.startswith("The stone bridge over the Lim reopened to traffic on Friday")
-    assert best.text == "Friday"
+    assert best.text.endswith("Friday")
 
 
 def test_a_question_of_its_own_is_not_changed_by_earlier_ones(town: Library) -> None:
