@@ -59,7 +59,7 @@ def export(folder: Path, target: Path) -> None:
 def _clippings() -> list[tuple[str, str]]:
     """Questions, each with some clipping of its article."""
     rows = [json.loads(line) for line in CLIPPING_QUESTIONS.read_text(encoding="utf-8").splitlines()]
-    here = [row for row in rows if CLIPPING_QUESTIONS.with_name(row["collection"]).is_dir()]
+    here = [row for row in rows if (CLIPPING_QUESTIONS.with_name(row["collection"]) / row["file"]).is_file()]
     pairs = []
     for at, row in enumerate(here[:: len(here) // CALIBRATED][:CALIBRATED]):
         article = read_article(CLIPPING_QUESTIONS.with_name(row["collection"]) / row["file"])

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 MAX_TOKENS = 384
 BATCH_TOKENS = 3000
 """Tokens of one step of one worker, padding included."""
-RATE = {1: 1e-4, 2: 1e-4, 3: 1e-4, 4: 1e-4, 5: 6e-5, 6: 6e-5, 7: 6e-5, 8: 6e-5}
+RATE = {1: 1e-4, 2: 1e-4, 3: 1e-4, 4: 1e-4, 5: 6e-5, 6: 6e-5, 7: 6e-5}
 STAGES: dict[int, dict[str, tuple[float, int]]] = {
     1: {"read": (0.8, 1), "sentences": (0.3, 0)},
     2: {"news": (2, 3), "read": (0.08, 1)},
@@ -72,11 +72,10 @@ STAGES: dict[int, dict[str, tuple[float, int]]] = {
         "read": (0.02, 1),
     },
     7: {"later": (2, 3), "clippings": (0.3, 3), "news": (0.15, 2), "more": (0.1, 2), "yes-no": (0.1, 0)},
-    8: {"later": (1.5, 3), "clippings": (0.2, 3), "news": (0.2, 2), "more": (0.1, 2)},
 }
 """For each stage and part: the number of passes over its questions, and the most windows without an answer that a
 question gets in a pass. Each pass uses other windows."""
-DROPOUT = {1: 0.0, 2: 0.0, 3: 0.1, 4: 0.0, 5: 0.1, 6: 0.1, 7: 0.1, 8: 0.1}
+DROPOUT = {1: 0.0, 2: 0.0, 3: 0.1, 4: 0.0, 5: 0.1, 6: 0.1, 7: 0.1}
 
 
 def groups_to_train(stage: int, parts: dict[str, list[Group]]) -> list[Group]:

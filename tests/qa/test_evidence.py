@@ -163,10 +163,11 @@ def test_markdown_is_answered_in_words_and_marked_in_the_file(tmp_path: Path) ->
     (tmp_path / "corpus" / "pier.md").write_text(text, encoding="utf-8")
     build(tmp_path / "corpus", tmp_path / "index")
     said = answer("Which firm repaired the pier of Holm?", tmp_path / "index")
-    assert said.text == "Brekke & Sons"
+    assert said.text.startswith("Brekke & Sons")
     (first, *_), article = said.evidence, said.evidence[0].hit.article
     assert first.hit.text == "The pier of Holm was repaired by Brekke & Sons, a firm from Skerry."
-    assert article.text[first.start : first.end] == "Brekke & Sons"
+    assert article.read(first.start, first.end) == said.text
+    assert article.text.startswith("Brekke & Sons", first.start)
     assert article.text[first.hit.start : first.hit.end].startswith("The pier of Holm was repaired by [**Brekke")
     assert "pier.example" not in str(said.to_dict()["evidence"][0]["sentence"]["text"])
     assert "€3 million" in answer("How much did the pier of Holm cost?", tmp_path / "index").text
