@@ -74,7 +74,7 @@ def context_above(text: str, at: int, floor: int = 0) -> Span | None:
     None for other text, for the header itself, and if there is no such line.
     """
     listing = list_at(text, at, floor)
-    if listing and any(start <= at < end for start, end in listing.items):
+    if listing and listing.lead_in and at >= listing.lead_in[1]:
         return listing.lead_in
     lines = _lines_around(text, at, floor)
     here = next((n for n, (start, end) in enumerate(lines) if start <= at <= end), 0)

@@ -54,6 +54,7 @@ def test_a_list_below_a_table_has_no_line_above_it() -> None:
     ("word", "above"),
     [
         ("lighthouse", "The following roads are closed from noon:"),
+        ("- Foundry", "The following roads are closed from noon:"),
         ("following", None),
         ("4,208", "District      Yes     No"),
         ("925", "District      Yes     No"),
