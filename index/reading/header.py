@@ -35,6 +35,7 @@ _YAML_KEY = re.compile(r"^([\"']?)([^\W\d_][\w -]{0,40}?)\1[ \t]*:(?=[ \t]|$)", 
 _TOML_KEY = re.compile(r"^([\"']?)([^\W\d_][\w -]{0,40}?)\1[ \t]*=", re.MULTILINE)
 _TOML_TABLE = re.compile(r"^\[[^\n,]+\][ \t]*(?:#.*)?$", re.MULTILINE)
 _TOML_STRING = re.compile(r'"""(.*?)"""|\'\'\'(.*?)\'\'\'|"((?:[^"\\\n]|\\.)*)"|\'([^\'\n]*)\'', re.DOTALL)
+_TEMPLATE = re.compile(r"\{\{[^{}]*\}\}|\{%[^%]*%\}")
 _PROSE = re.compile(r"^[^\s#\]})\"'-]", re.MULTILINE)
 """A line that may be prose: not indented, and no list, comment or end of a list."""
 _CONTENT = re.compile(r"^(?=[ \t]*[^\s#])", re.MULTILINE)
@@ -273,12 +274,12 @@ def _value_of_line(text: str, start: int, field_name: str) -> _Value | None:
     """The rest of a line that the library cannot read, such as one with a second colon, without quotes around it."""
     start, end = _trim(text, start, _end(text, start))
     value = text[start:end]
-    if not value or value[0] in ("|>" if field_name == "title" else "|>[{") or value.startswith(("{{", "{%")):
+    if not value or value[0] in ("|>" if field_name == "title" else "|>[") or _TEMPLATE.fullmatch(value):
         return None
-    if value[0] in "\"'":
-        inside = value[1:-1] if len(value) > 1 and value[-1] == value[0] else value[1:]
-        if value[0] not in inside:
-            start, end = start + 1, start + 1 + len(inside)
+    if value[0] == "{" and not value.startswith("{{") and field_name != "title":
+        return None  # a mapping
+    if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0] and value[0] not in value[1:-1]:
+        start, end = start + 1, end - 1
     return _Value(text[start:end], start, end)
 
 
